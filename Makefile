@@ -1,0 +1,54 @@
+# Every verb makes the environment that it needs. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Exit code 99 says that there was nothing to do, which is well.
+ACCEPT := || { code=$$?; [ $$code -eq 99 ] || exit $$code; }
+
+.PHONY: help run test check prove bench docs clean
+.DEFAULT_GOAL := help
+
+help: ## list the verbs
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+.venv/core: requirements/core.lock requirements/build.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Guiyi needs Python 3.11: install it, or call make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) install --require-hashes -r requirements/build.lock
+	$(PIP) install --require-hashes -r requirements/core.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/core requirements/dev.lock
+	$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+run: .venv/core ## make the sample world and run the year and its last seven days; ends with a report
+	@$(BIN)/guiyi generate $(ACCEPT)
+	@$(BIN)/guiyi run $(ACCEPT)
+
+check: .venv/dev ## the fast part: ruff, mypy, import contracts, tidy and unit tests
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not slow and not prove"
+
+test: .venv/dev ## everything that a change must pass
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not prove"
+
+prove: .venv/dev ## the long proofs, whose results are committed in docs/proofs.md
+	$(BIN)/python -m pytest -m "prove"
+	$(MAKE) bench
+
+bench: .venv/dev ## the benchmarks, each beside its rival
+	$(BIN)/python -m benchmarks
+
+docs: .venv/dev ## write the generated pages: commands, definitions, tables, rules
+	$(BIN)/python -m jobs.pages
+
+clean: ## remove the environment and the sample data
+	rm -rf .venv data build *.egg-info

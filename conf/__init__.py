@@ -1,0 +1,1 @@
+"""Definitions as data; ``base`` is packaged, ``local`` overrides it and is not committed."""

@@ -1,0 +1,27 @@
+"""Named crash points: where a test ends the process as ``kill -9`` would.
+
+``GUIYI_CRASH_AT=name`` kills the process when it reaches that point; without it they do nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+POINTS = (
+    "landing.before_manifest",
+    "draft.after_files",
+    "publish.before_commit",
+    "publish.between_tables",
+    "publish.before_release",
+    "publish.after_release",
+    "snapshot.before_pointer",
+    "export.before_manifest",
+)
+
+
+def point(name: str) -> None:
+    """End the process here if ``GUIYI_CRASH_AT`` names this point."""
+    assert name in POINTS, name
+    if os.environ.get("GUIYI_CRASH_AT") == name:
+        os.kill(os.getpid(), signal.SIGKILL)

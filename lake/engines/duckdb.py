@@ -1,0 +1,195 @@
+"""DuckDB in process: a session with bounded memory that spills, and tables as views over files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.errors import StorageError, UsageError
+from schemas.step import Step
+
+MEMORY = "1200MB"
+THREADS = 2
+
+
+def sql_type(kind: pa.DataType) -> str:
+    """The DuckDB name of an allowed column type."""
+    types = pa.types
+    if types.is_list(kind):
+        return f"{sql_type(kind.value_type)}[]"
+    if types.is_struct(kind):
+        inner = ", ".join(
+            f'"{kind.field(i).name}" {sql_type(kind.field(i).type)}' for i in range(kind.num_fields)
+        )
+        return f"STRUCT({inner})"
+    if types.is_map(kind):
+        return f"MAP({sql_type(kind.key_type)}, {sql_type(kind.item_type)})"
+    if types.is_decimal(kind):
+        return f"DECIMAL({kind.precision},{kind.scale})"
+    if types.is_timestamp(kind):
+        return "TIMESTAMPTZ"
+    names = {
+        pa.bool_(): "BOOLEAN",
+        pa.int32(): "INTEGER",
+        pa.int64(): "BIGINT",
+        pa.float64(): "DOUBLE",
+        pa.string(): "VARCHAR",
+        pa.date32(): "DATE",
+    }
+    return names[kind]
+
+
+def casts(schema: pa.Schema) -> str:
+    """The columns of ``schema`` as a SELECT list that casts each to its declared type."""
+    return ", ".join(f'CAST("{f.name}" AS {sql_type(f.type)}) AS "{f.name}"' for f in schema)
+
+
+def quoted(text: str) -> str:
+    """``text`` as a SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class Session:
+    """One DuckDB connection in UTC; use as a context manager. Not shared between threads."""
+
+    def __init__(self, spill: Path, memory: str = MEMORY, threads: int = THREADS) -> None:
+        spill.mkdir(parents=True, exist_ok=True)
+        self.con = duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": os.environ.get("GUIYI_DUCKDB_MEMORY", memory),
+                "threads": threads,
+                "temp_directory": str(spill),
+                "preserve_insertion_order": False,
+                "partitioned_write_max_open_files": 1000,
+            },
+        )
+        self.con.execute("SET TimeZone = 'UTC'")
+        self.con.execute("SET enable_progress_bar = false")
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.con.close()
+
+    def view(self, name: str, schema: pa.Schema, paths: Sequence[str]) -> None:
+        """Show the Parquet files ``paths`` under ``name``; columns added later read as NULL."""
+        self.con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {scan(schema, paths)}')
+
+    def register(self, name: str, data: pa.Table | pa.RecordBatchReader) -> None:
+        """Show Arrow data under ``name``."""
+        self.con.register(name, data)
+
+    def execute(self, sql: str) -> None:
+        """Run a statement for its effect."""
+        self.con.execute(sql)
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """Rows of a query."""
+        return self.con.execute(sql).fetchall()
+
+    def table(self, sql: str) -> pa.Table:
+        """Result of a query as an Arrow table."""
+        return self.con.sql(sql).to_arrow_table()
+
+    def only_select(self, sql: str, folders: Sequence[Path]) -> None:
+        """Refuse all but one SELECT, and from now on let this session read ``folders`` only."""
+        try:
+            statements = self.con.extract_statements(sql)
+        except duckdb.ParserException as error:
+            raise UsageError("this is not SQL", got=str(error).splitlines()[0]) from error
+        kinds = [statement.type for statement in statements]
+        if kinds != [duckdb.StatementType.SELECT]:
+            raise UsageError(
+                "only a query is answered",
+                expected="one SELECT",
+                got=", ".join(kind.name for kind in kinds) or "nothing",
+                todo="tables change through jobs only",
+            )
+        listed = ", ".join(quoted(str(folder.resolve()) + "/") for folder in folders)
+        self.con.execute(f"SET allowed_directories = [{listed}]")
+        self.con.execute("SET enable_external_access = false")
+
+    def write(
+        self, sql: str, schema: pa.Schema, folder: Path, d: str | None
+    ) -> list[tuple[str, int]]:
+        """Write a query's rows as Parquet below ``folder``; returns (path, rows) of each file.
+
+        ``d`` is the expression of the partition column, None for one unpartitioned file.
+        """
+        stem = f"part-{os.urandom(8).hex()}"
+        columns = casts(schema)
+        options = "FORMAT parquet, COMPRESSION zstd, RETURN_STATS true"
+        if d is None:
+            target = folder / f"{stem}.parquet"
+            query = f"SELECT {columns} FROM ({sql})"
+        else:
+            target = folder
+            query = f"SELECT {columns}, CAST({d} AS VARCHAR) AS d FROM ({sql})"
+            options += f", PARTITION_BY (d), APPEND, FILENAME_PATTERN '{stem}-{{uuid}}'"
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            done = self.con.execute(f"COPY ({query}) TO {quoted(str(target))} ({options})")
+            return [(str(row[0]), int(row[1])) for row in done.fetchall() if row[1]]
+        except duckdb.IOException as error:
+            raise StorageError(
+                "the lake could not be written",
+                got=str(error).splitlines()[0],
+                where=str(folder),
+                todo="free some disk space or mend the permissions, then run again",
+            ) from error
+
+
+def scan(schema: pa.Schema, paths: Sequence[str]) -> str:
+    """A SELECT over Parquet files that gives exactly the columns of ``schema``."""
+    if not paths:
+        nothing = ", ".join(f'CAST(NULL AS {sql_type(f.type)}) AS "{f.name}"' for f in schema)
+        return f"SELECT {nothing} WHERE false"
+    listed = ", ".join(quoted(path) for path in paths)
+    present = set(_columns_of(paths[-1])) & set(_columns_of(paths[0]))
+    if all(field.name in present for field in schema):
+        names = ", ".join(f'"{field.name}"' for field in schema)
+        return f"SELECT {names} FROM read_parquet([{listed}], hive_partitioning = false)"
+    nothing = ", ".join(f'CAST(NULL AS {sql_type(f.type)}) AS "{f.name}"' for f in schema)
+    return (
+        f"SELECT {', '.join(chr(34) + f.name + chr(34) for f in schema)} FROM "
+        f"(SELECT {nothing} WHERE false UNION ALL BY NAME SELECT * FROM "
+        f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true))"
+    )
+
+
+def _columns_of(path: str) -> Iterable[str]:
+    try:
+        names: list[str] = pq.read_schema(path).names
+    except FileNotFoundError as error:
+        raise StorageError(
+            "a file of this release is gone",
+            expected="a Parquet file",
+            got="nothing",
+            where=path,
+            todo="take a newer release (`guiyi release list`); this one was vacuumed",
+        ) from error
+    return names
+
+
+def run(session: Session, step: Step, tables: Mapping[str, str]) -> pa.Table:
+    """Run a ``rows`` or ``sql`` step; ``tables`` maps names it reads to views of the session."""
+    if step.kind == "sql":
+        assert step.sql is not None
+        return session.table(step.sql.sql(dialect="duckdb"))
+    assert step.rows is not None
+    (source,) = tables.values()
+    reader = session.con.sql(f'SELECT * FROM "{source}"').to_arrow_reader(100_000)
+    return pa.Table.from_batches([step.rows(batch) for batch in reader], schema=step.schema)

@@ -1,0 +1,101 @@
+"""One lake on disk: where its parts lie, and how a run or a reader opens it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from lake import locks, releases
+from lake.draft import Draft
+from lake.engines.duckdb import Session
+from lake.landing import Landing
+from lake.releases import Release
+from schemas.errors import NotFoundError
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """The lake below ``root``; see ``open_lake``."""
+
+    root: Path
+
+    @property
+    def landing(self) -> Landing:
+        """Files as delivered."""
+        return Landing(self.root / "landing")
+
+    @property
+    def tables(self) -> Path:
+        """Folder of the Delta tables."""
+        return self.root / "tables"
+
+    @property
+    def snapshots(self) -> Path:
+        """Folder of the snapshots."""
+        return self.root / "snapshots"
+
+    @property
+    def exports(self) -> Path:
+        """Folder of the exports."""
+        return self.root / "exports"
+
+    def releases(self) -> list[Release]:
+        """All releases, oldest first."""
+        return releases.every(self.tables)
+
+    def release(self, as_of: date | int | None = None) -> Release:
+        """The newest release, or that of a date or number."""
+        return releases.choose(self.tables, as_of)
+
+    def session(self) -> Session:
+        """An empty DuckDB session that spills below this lake."""
+        return Session(self.root / "cache" / "spill")
+
+    @contextmanager
+    def reader(self, as_of: date | int | None = None) -> Iterator[Session]:
+        """A session that shows every table of a release under its name."""
+        release = self.release(as_of)
+        with self.session() as session:
+            yield release.open(session)
+
+    @contextmanager
+    def draft(self, business_date: date, cut: datetime) -> Iterator[Draft]:
+        """The next release, on top of the newest, under the lake's writer lock."""
+        with locks.exclusive(self.root / "locks", "publish"), self.session() as session:
+            known = self.releases()
+            yield Draft(self.tables, session, known[-1] if known else None, business_date, cut)
+
+    def identifier_secret(self) -> bytes:
+        """The key of this lake's identifier hash: ``GUIYI_IDENTIFIER_SECRET``, or made once."""
+        given = os.environ.get("GUIYI_IDENTIFIER_SECRET")
+        if given:
+            return given.encode()
+        path = self.root / "identifier.secret"
+        if not path.exists():
+            fresh = path.with_suffix(f".{os.getpid()}")
+            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.write(handle, secrets.token_hex(16).encode())
+            os.close(handle)
+            os.replace(fresh, path)
+        return path.read_bytes()
+
+
+def open_lake(root: Path | str | None = None, *, create: bool = False) -> Lake:
+    """The lake at ``root`` (default: ``GUIYI_DATA`` or ``data``); NotFoundError when absent."""
+    path = Path(root or os.environ.get("GUIYI_DATA") or "data")
+    if create:
+        path.mkdir(parents=True, exist_ok=True)
+    if not path.is_dir():
+        raise NotFoundError(
+            "there is no lake here",
+            expected="a folder with a landing",
+            got="a file" if path.exists() else "nothing",
+            where=str(path),
+            todo="run `guiyi generate`, or name the folder with --data",
+        )
+    return Lake(path)

@@ -1,0 +1,49 @@
+"""Every table of the lake, by name."""
+
+from __future__ import annotations
+
+from schemas import events, identity, releases, tags
+from schemas.errors import NotFoundError
+from schemas.table import Table
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        events.DELIVERIES,
+        events.QUARANTINE,
+        events.REPLAYS,
+        events.EVENTS,
+        events.ORDER_LINES,
+        events.CONVERSATIONS,
+        events.CONSENTS,
+        events.PRODUCTS,
+        identity.IDENTIFIERS,
+        identity.BUNDLES,
+        identity.SIGHTINGS,
+        identity.SCREENED,
+        identity.TENURES,
+        identity.LINKS,
+        identity.PERSONS,
+        identity.PERSON_NUMBERS,
+        identity.BUNDLE_PERSONS,
+        identity.IDENTITY_MOVES,
+        identity.IDENTITY_CHANGES,
+        tags.PARTIALS,
+        tags.MODEL_SCORES,
+        tags.TAG_VALUES,
+        tags.AUDIENCE_MEMBERS,
+        releases.RELEASES,
+    )
+}
+
+
+def table(name: str) -> Table:
+    """The table called ``name``; NotFoundError names those that exist."""
+    if name not in TABLES:
+        raise NotFoundError(
+            f"there is no table {name!r}",
+            expected="one of " + ", ".join(TABLES),
+            got=name,
+            todo="see `guiyi table list`",
+        )
+    return TABLES[name]

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.dates import business_date, business_date_sql, cut, day_start, days
+
+ZONES = ["Asia/Shanghai", "America/New_York", "Europe/London", "Pacific/Apia"]
+
+
+def test_a_business_date_turns_at_midnight_of_the_programme() -> None:
+    before = datetime(2017, 12, 31, 15, 59, 59, 999999, tzinfo=UTC)
+    assert business_date(before, "Asia/Shanghai") == date(2017, 12, 31)
+    assert business_date(before + timedelta(microseconds=1), "Asia/Shanghai") == date(2018, 1, 1)
+
+
+def test_the_cut_is_the_end_of_the_date_plus_its_hours() -> None:
+    assert cut(date(2017, 12, 31), "Asia/Shanghai", 3) == datetime(2017, 12, 31, 19, tzinfo=UTC)
+
+
+def test_a_day_of_twenty_three_hours_still_ends_at_midnight() -> None:
+    spring = date(2017, 3, 12)
+    start, end = (day_start(d, "America/New_York") for d in (spring, spring + timedelta(1)))
+    assert end - start == timedelta(hours=23)
+
+
+def test_days_are_half_open() -> None:
+    assert list(days(date(2017, 1, 30), date(2017, 2, 2))) == [
+        date(2017, 1, 30), date(2017, 1, 31), date(2017, 2, 1)
+    ]
+
+
+@pytest.fixture(scope="module")
+def con() -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+@given(
+    st.datetimes(datetime(2000, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),
+    st.sampled_from(ZONES),
+)
+def test_python_and_sql_give_the_same_business_date(
+    con: duckdb.DuckDBPyConnection, at: datetime, zone: str
+) -> None:
+    (got,) = con.execute(f"SELECT {business_date_sql('?::TIMESTAMPTZ', zone)}", [at]).fetchall()
+    assert got[0] == business_date(at, zone)

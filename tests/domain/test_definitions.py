@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.definitions import json_schema, parse
+from schemas.errors import ConfigError
+
+
+class Part(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    size: int = 0
+
+
+class Whole(msgspec.Struct, forbid_unknown_fields=True):
+    title: str
+    parts: list[Part] = []
+
+
+GOOD = "title: t\nparts:\n  - name: a\n    size: 2\n"
+
+
+def test_a_good_definition_becomes_its_structure() -> None:
+    assert parse(GOOD, "x.yml", Whole) == Whole("t", [Part("a", 2)])
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "says"),
+    [
+        ("title: t\nparts:\n  - name: a\n    siez: 2\n", "x.yml:4", "unknown field `siez`"),
+        ("title: t\nparts:\n  - name: a\n    size: two\n", "x.yml:4", "got: str"),
+        ("title: t\nparts:\n  - size: 2\n", "x.yml:3", "missing required field `name`"),
+        ("title: 3\n", "x.yml:1", "expected: str"),
+        ("title: t\ntitle: u\n", "x.yml:2", "stands twice"),
+        ("title: [t\n", "x.yml:2", "not YAML"),
+        ("", "x.yml:1", "empty definition"),
+        ("- title\n", "x.yml:1", "Expected `object`"),
+    ],
+)
+def test_a_wrong_definition_is_said_with_file_line_expected_and_got(
+    text: str, where: str, says: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "x.yml", Whole)
+    assert where in caught.value.where
+    assert says in str(caught.value)
+    assert caught.value.expected
+    assert caught.value.exit_code == 2
+
+
+@given(st.text(max_size=80))
+def test_no_text_gives_anything_but_a_structure_or_a_clear_error(text: str) -> None:
+    try:
+        parse(text, "x.yml", Whole)
+    except ConfigError as error:
+        assert error.where.startswith("x.yml")
+
+
+def test_the_schema_for_editors_names_every_field() -> None:
+    schema = json_schema(Whole)
+    assert set(schema["$defs"]["Part"]["properties"]) == {"name", "size"}
