@@ -16,8 +16,24 @@ from lake import crash
 from schemas.errors import NotFoundError, StorageError
 
 
+def version_of(files: Mapping[str, bytes]) -> str:
+    """The version that a snapshot of ``files`` has: a fingerprint of names and contents."""
+    return hashlib.sha256(json.dumps(_sums(files)).encode()).hexdigest()[:16]
+
+
+def _sums(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {key: hashlib.sha256(content).hexdigest() for key, content in sorted(files.items())}
+
+
 def publish(root: Path, name: str, files: Mapping[str, bytes]) -> str:
-    """Publish ``files`` as the current snapshot ``name``; returns its version (a fingerprint)."""
+    """Keep ``files`` and make them the current snapshot ``name``; returns their version."""
+    version = keep(root, name, files)
+    point(root, name, version)
+    return version
+
+
+def keep(root: Path, name: str, files: Mapping[str, bytes]) -> str:
+    """Keep ``files`` as a version of ``name`` that no pointer names yet; returns the version."""
     sums = {key: hashlib.sha256(content).hexdigest() for key, content in sorted(files.items())}
     version = hashlib.sha256(json.dumps(sums).encode()).hexdigest()[:16]
     folder = root / name / version
@@ -29,27 +45,35 @@ def publish(root: Path, name: str, files: Mapping[str, bytes]) -> str:
             (draft / key).write_bytes(content)
         (draft / "manifest.json").write_text(json.dumps({"files": sums}, indent=1))
         draft.rename(folder)
+    return version
+
+
+def point(root: Path, name: str, version: str) -> None:
+    """Make ``version`` the current one of ``name``; a reader sees the old or the new."""
     crash.point("snapshot.before_pointer")
     pointer = root / name / "current"
     fresh = pointer.with_suffix(f".{os.getpid()}")
     fresh.write_text(version)
     os.replace(fresh, pointer)
-    return version
 
 
-def current(root: Path, name: str) -> str:
-    """Version that the pointer of ``name`` names."""
+def current(root: Path, name: str) -> str | None:
+    """Version that the pointer of ``name`` names; None before the first."""
     pointer = root / name / "current"
-    if not pointer.exists():
-        raise NotFoundError(f"no snapshot {name!r} was published", where=str(pointer))
-    return pointer.read_text().strip()
+    return pointer.read_text().strip() if pointer.exists() else None
 
 
 def read(root: Path, name: str, version: str | None = None) -> dict[str, bytes]:
     """Files of a snapshot, held against their checksums."""
-    folder = root / name / (version or current(root, name))
-    if not folder.exists():
-        raise NotFoundError(f"no version {version} of the snapshot {name!r}", where=str(folder))
+    chosen = version or current(root, name)
+    folder = root / name / (chosen or "current")
+    if chosen is None or not folder.exists():
+        raise NotFoundError(
+            f"no snapshot {name!r} was published",
+            expected=f"version {chosen}" if chosen else "a current version",
+            got="none",
+            where=str(folder),
+        )
     sums = json.loads((folder / "manifest.json").read_text())["files"]
     files = {key: (folder / key).read_bytes() for key in sums}
     for key, content in files.items():

@@ -1,8 +1,15 @@
-"""What every test shares: property tests without deadlines, the same examples on every machine."""
+"""What every test shares: the same examples on every machine, and one small published lake."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from lake.store import Lake
 
 settings.register_profile(
     "guiyi",
@@ -13,3 +20,41 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("guiyi")
+os.environ["GUIYI_IDENTIFIER_SECRET"] = "a secret for tests only"
+
+
+@pytest.fixture(scope="session")
+def landed_world(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """The world of sixty households as delivered, nothing published."""
+    from tests.lakes import land_world
+
+    return land_world(tmp_path_factory.mktemp("world") / "data", households=60)
+
+
+@pytest.fixture(scope="session")
+def sample_lake(landed_world: Lake) -> Iterator[Lake]:
+    """The same, published: the year up to the last two days as one cut, then these, exported.
+
+    Read only: a test that changes it takes ``same_landing``.
+    """
+    from tests.lakes import last_days, run_job
+
+    days = last_days(3)
+    run_job(landed_world, "release", days)
+    run_job(landed_world, "exports", days)
+    before = os.environ.get("GUIYI_DATA")
+    os.environ["GUIYI_DATA"] = str(landed_world.root)
+    yield landed_world
+    if before is None:
+        del os.environ["GUIYI_DATA"]
+    else:
+        os.environ["GUIYI_DATA"] = before
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data beside the project; the test is skipped where it is absent."""
+    place = Path(__file__).parents[1].parent / "shared" / "data"
+    if not place.is_dir():
+        pytest.skip("the real data beside the project (../shared/data) is absent")
+    return place

@@ -1,0 +1,38 @@
+"""The public face of Guiyi: open a lake, a release, a table, a timeline, an audience.
+
+import guiyi
+lake = guiyi.open("data")
+release = lake.release()            # the newest; or a date, or a number
+release.table("persons")            # pyarrow.Table
+release.sql("SELECT ... ").df()     # a DuckDB relation: .df(), .pl(), .to_arrow_table()
+release.timeline("M00001234")       # every event of that person, in time order
+release.audience("beijing_coffee_women")
+"""
+
+from __future__ import annotations
+
+from guiyi.face import Lake, Release, open
+from schemas.errors import (
+    BusyError,
+    ConfigError,
+    GuiyiError,
+    InputError,
+    NotFoundError,
+    QualityError,
+    StorageError,
+    UsageError,
+)
+
+__all__ = [
+    "BusyError",
+    "ConfigError",
+    "GuiyiError",
+    "InputError",
+    "Lake",
+    "NotFoundError",
+    "QualityError",
+    "Release",
+    "StorageError",
+    "UsageError",
+    "open",
+]

@@ -1,0 +1,103 @@
+"""What a notebook holds in its hands: a lake and its releases, read only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from lake import releases
+from lake.engines.duckdb import Session, quoted
+from lake.store import Lake as Store
+from lake.store import open_lake
+from pipelines import identity
+from schemas import catalog
+from schemas.errors import NotFoundError
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake on disk; see ``open``."""
+
+    _store: Store
+
+    @property
+    def root(self) -> Path:
+        """Its folder."""
+        return self._store.root
+
+    def releases(self) -> list[date]:
+        """Business dates of all releases, oldest first."""
+        return [release.business_date for release in self._store.releases()]
+
+    def release(self, as_of: date | int | str | None = None) -> Release:
+        """The newest release, that of a business date (also as ISO text), or that of a number."""
+        wanted = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
+        found = self._store.release(wanted)
+        return Release(found, found.open(self._store.session()))
+
+
+class Release:
+    """One publication with all its tables in one DuckDB session."""
+
+    def __init__(self, release: releases.Release, session: Session) -> None:
+        self._release, self._session = release, session
+
+    @property
+    def business_date(self) -> date:
+        """The date it speaks of."""
+        return self._release.business_date
+
+    @property
+    def cut(self) -> datetime:
+        """Its inputs were received before this instant."""
+        return self._release.cut
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of its tables."""
+        return sorted(self._release.versions)
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """A query over the tables, as a DuckDB relation: .df(), .pl(), .to_arrow_table()."""
+        return self._session.con.sql(query)
+
+    def table(self, name: str) -> pa.Table:
+        """A whole table as Arrow."""
+        catalog.table(name)
+        return self._session.table(f'SELECT * FROM "{name}"')
+
+    def person(self, who: str) -> str:
+        """The one_id of a one_id, a person_no, or any identifier's value."""
+        return identity.find_person(self._session, who)
+
+    def timeline(self, who: str, start: date | None = None, end: date | None = None) -> pa.Table:
+        """A person's events from all sources in time order, with source and identifiers."""
+        return identity.timeline(self._session, self.person(who), start, end)
+
+    def audience(self, name: str) -> pa.Table:
+        """Members of an audience on the release's date, with their tags."""
+        day = f"DATE '{self.business_date}'"
+        members = self._session.table(
+            f"SELECT t.* FROM audience_members m JOIN tag_values t USING (business_date, one_id) "
+            f"WHERE m.audience = {quoted(name)} AND m.business_date = {day} ORDER BY t.person_no"
+        )
+        if members.num_rows == 0:
+            self._known_audience(name)
+        return members
+
+    def _known_audience(self, name: str) -> None:
+        rows = self._session.rows("SELECT DISTINCT audience FROM audience_members ORDER BY 1")
+        known = [str(row[0]) for row in rows]
+        if name not in known:
+            raise NotFoundError(
+                f"there is no audience {name!r}", expected=", ".join(known) or "none yet", got=name
+            )
+
+
+def open(root: str | Path | None = None) -> Lake:
+    """The lake at ``root`` (default: ``GUIYI_DATA``, or ``data``)."""
+    return Lake(open_lake(root))

@@ -1,0 +1,1 @@
+"""The composition root: the command line, the jobs, and what a run does in which order."""

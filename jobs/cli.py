@@ -1,0 +1,78 @@
+"""``guiyi``: the command line. Errors read as sentences, exit codes follow the job contract."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import Annotated
+
+import duckdb
+import typer
+
+from jobs.commands import generate, jobs, lake, people, quality, quarantine, whole
+from jobs.progress import start_logging
+from schemas.errors import GuiyiError, NothingToDo
+
+app = typer.Typer(
+    name="guiyi",
+    help="Guiyi: raw events of every source become one person, tags, audiences and action.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def options(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show tracebacks and debug lines.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+    start_logging(verbose)
+
+
+app.command("run")(whole.run)
+app.command("generate")(generate.generate)
+app.command("land")(generate.land)
+app.command("timeline")(people.timeline)
+app.command("report")(whole.report)
+app.command("quality")(quality.quality)
+app.command("doctor")(quality.doctor)
+app.add_typer(people.explain, name="explain")
+app.add_typer(jobs.app, name="job")
+app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(lake.tables, name="table")
+app.add_typer(lake.releases, name="release")
+
+
+def main() -> None:
+    """Run the command line; an error of ours is a message and its exit code, never a traceback."""
+    try:
+        app()
+    except NothingToDo as outcome:
+        print(outcome, file=sys.stderr)  # noqa: T201
+        sys.exit(outcome.exit_code)
+    except GuiyiError as error:
+        _tell(str(error))
+        sys.exit(error.exit_code)
+    except duckdb.Error as error:
+        _tell(f"a query failed\n  got: {str(error).strip()}")
+        sys.exit(1)
+    except (OSError, MemoryError) as error:
+        _tell(f"the machine refused\n  got: {error}\n  do: see `guiyi doctor`")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _tell("stopped; nothing half done is visible, run again to go on")
+        sys.exit(130)
+
+
+def _tell(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)  # noqa: T201
+    if logging.getLogger().isEnabledFor(logging.DEBUG):
+        traceback.print_exc()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands of ``guiyi``, one module per group."""

@@ -1,0 +1,58 @@
+"""``guiyi explain`` and ``guiyi timeline``: one person, looked at closely."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from jobs import show
+from jobs.dates import as_of, day
+from jobs.show import DataOption, Format, FormatOption
+from lake.store import open_lake
+from pipelines import identity
+
+explain = typer.Typer(help="Why something is as it is.", no_args_is_help=True)
+
+Who = Annotated[str, typer.Argument(help="A one_id, a person_no, or any identifier's value.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="Business date or number of a release.")]
+Clear = Annotated[bool, typer.Option("--clear", help="Show identifiers unmasked.")]
+
+
+@explain.callback()
+def explained() -> None:
+    """Why something is as it is."""
+
+
+@explain.command("person")
+def explain_person(
+    who: Who,
+    as_of_text: AsOf = None,
+    clear: Clear = False,
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """A person's identifiers and the evidence that joins them."""
+    with open_lake(data).reader(as_of(as_of_text)) as session:
+        found = identity.explain_person(session, identity.find_person(session, who), is_clear=clear)
+    show.answer(found, form, identity.render(found))
+
+
+def timeline(
+    who: Who,
+    start: Annotated[str | None, typer.Option("--start", help="First business date.")] = None,
+    end: Annotated[str | None, typer.Option("--end", help="Business date after the last.")] = None,
+    limit: Annotated[int, typer.Option(help="Newest events to show; 0 for all.")] = 50,
+    as_of_text: AsOf = None,
+    clear: Clear = False,
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """A person's events from all sources in time order."""
+    first = day(start, "--start") if start else None
+    last = day(end, "--end") if end else None
+    with open_lake(data).reader(as_of(as_of_text)) as session:
+        one_id = identity.find_person(session, who)
+        found = identity.timeline(session, one_id, first, last, is_clear=clear)
+    rows = found.to_pylist()
+    show.rows("events", rows[-limit:] if limit else rows, form)

@@ -1,0 +1,23 @@
+"""The kinds of definitions that stand under ``conf/``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.audiences import Audience
+from schemas.exports import Export
+from schemas.identity_rules import IdentityRules
+from schemas.model_definitions import Model
+from schemas.programme import Programme
+from schemas.sources import Source
+from schemas.tag_definitions import TagFile
+
+KINDS: dict[str, type[Any]] = {
+    "programme": Programme,
+    "source": Source,
+    "identity": IdentityRules,
+    "tags": TagFile,
+    "audience": Audience,
+    "export": Export,
+    "model": Model,
+}

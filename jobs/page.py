@@ -1,0 +1,141 @@
+"""Puts the report together: what the newest release holds, what the models and exports left."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from console import report
+from jobs.settings import Settings
+from lake import exports, snapshots
+from lake.engines.duckdb import Session
+from lake.store import Lake
+from pipelines import identity
+from pipelines.audiences.words import words
+from pipelines.tags import declared
+
+
+def write(lake: Lake, settings: Settings, path: Path) -> dict[str, Any]:
+    """Write the report of the newest release to ``path``; returns its headline figures."""
+    labels = {tag.name: tag.label for tag in declared(settings.tags)}
+    with lake.reader() as session:
+        scores = _evaluation(lake, settings, session)
+        facts = report.gather(
+            session,
+            programme=settings.programme.name,
+            zone=settings.programme.zone,
+            evaluation=scores,
+            models=_models(lake, settings),
+            tag_labels=labels,
+            audiences=_audiences(lake, settings, labels),
+        )
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_text(report.render(facts), encoding="utf-8")
+    os.replace(fresh, path)
+    return summary(facts)
+
+
+def summary(facts: report.ReportFacts) -> dict[str, Any]:
+    """The headline figures: rows, events, persons, members, precision and recall."""
+    totals = {
+        name: sum(getattr(day, f"count_{name}") for day in facts.deliveries)
+        for name in ("rows", "events", "quarantined", "duplicates")
+    }
+    return {
+        **totals,
+        "persons": facts.count_persons,
+        "members": {
+            audience.name: audience.sizes[-1].count if audience.sizes else 0
+            for audience in facts.audiences
+        },
+        "business_date": facts.tags_on,
+        "identity": [
+            {"method": s.method, "precision": s.precision, "recall": s.recall}
+            for s in facts.evaluation
+        ],
+        "models": {model.name: model.auc for model in facts.models},
+    }
+
+
+def summary_text(found: dict[str, Any], path: Path) -> str:
+    """The headline figures as a few lines."""
+    lines = [
+        f"{found['rows']:,} rows in = {found['events']:,} taken + "
+        f"{found['quarantined']:,} quarantined + {found['duplicates']:,} duplicates",
+        f"{found['persons']:,} persons on {found['business_date']}",
+    ]
+    lines += [f"{count:,} members of {name}" for name, count in found["members"].items()]
+    for score in found["identity"]:
+        precision, recall = score["precision"] or 0.0, score["recall"] or 0.0
+        lines.append(f"identity, {score['method']}: precision {precision:.3f}, recall {recall:.3f}")
+    lines += [f"{name}: AUC {auc:.3f}" for name, auc in found["models"].items()]
+    return "\n".join([*lines, f"report: {path}"])
+
+
+def _evaluation(lake: Lake, settings: Settings, session: Session) -> list[report.MethodScore]:
+    truth = lake.root / "truth"
+    if not (truth / "identifiers.parquet").exists():
+        return []
+    known, events = (pq.read_table(truth / f"{n}.parquet") for n in ("identifiers", "events"))
+    return [
+        report.MethodScore(
+            score.method,
+            score.precision or 0.0,
+            score.recall or 0.0,
+            score.attribution,
+            score.largest_person,
+        )
+        for score in identity.evaluate(session, settings.identity, known, events)
+    ]
+
+
+def _models(lake: Lake, settings: Settings) -> list[report.ModelSummary]:
+    found = []
+    for model in settings.models:
+        if snapshots.current(lake.snapshots, model.name) is None:
+            continue
+        stored = json.loads(snapshots.read(lake.snapshots, model.name)["summary.json"])
+        bins = tuple(report.CalibrationBin(**one) for one in stored["calibration"])
+        found.append(
+            report.ModelSummary(
+                model.name,
+                stored["auc"],
+                stored["auc_baseline"],
+                stored["brier"],
+                bins,
+                model.label,
+            )
+        )
+    return found
+
+
+def _audiences(lake: Lake, settings: Settings, labels: dict[str, str]) -> list[report.Audience]:
+    manifests = exports.newest(lake.exports)
+    return [
+        report.Audience(
+            audience.name,
+            audience.label,
+            words(audience, labels),
+            exports=tuple(_export(m) for m in manifests if m["audience"] == audience.name),
+        )
+        for audience in settings.audiences
+    ]
+
+
+def _export(manifest: dict[str, Any]) -> report.Export:
+    counts = manifest["counts"]
+    allowed = counts["members"] - counts["without_consent"]
+    return report.Export(
+        manifest["audience"],
+        manifest["recipe"]["hashing"],
+        (
+            report.ExportStep("members", counts["members"]),
+            report.ExportStep("consent to export", allowed),
+            report.ExportStep("a phone of their own", counts["exported"]),
+        ),
+        tuple(file["name"] for file in manifest["files"]),
+    )

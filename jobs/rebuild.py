@@ -1,0 +1,40 @@
+"""Rebuilds a date from raw, beside the lake: a restatement, and proof that nothing is cached."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+
+from jobs.release import Clock, Outcome, publish
+from jobs.settings import Settings
+from lake.store import Lake
+
+
+def rebuild(
+    lake: Lake, settings: Settings, day: date, run_id: str, clock: Clock, folder: Path | None = None
+) -> tuple[Lake, Outcome]:
+    """A new lake with one release of ``day``, computed from the landing alone at the date's cut.
+
+    It shares the landing and the identifier secret, and reads the given person numbers, the one
+    thing that is not derived. Default folder: ``restated/<day>-<n>`` below the lake.
+    """
+    root = folder or _next_folder(lake.root / "restated", day)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "landing").symlink_to(os.path.relpath(lake.landing.root, root))
+    secret = root / "identifier.secret"
+    secret.touch(mode=0o600)
+    secret.write_bytes(lake.identifier_secret())
+    numbers = None
+    if lake.releases():
+        with lake.reader() as session:
+            numbers = session.table("SELECT one_id, person_no FROM person_numbers")
+    fresh = Lake(root)
+    return fresh, publish(fresh, settings, day, run_id, clock, numbers=numbers)
+
+
+def _next_folder(root: Path, day: date) -> Path:
+    number = 1
+    while (root / f"{day}-{number}").exists():
+        number += 1
+    return root / f"{day}-{number}"

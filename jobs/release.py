@@ -1,0 +1,195 @@
+"""The job ``release``: everything that was delivered before a date's cut becomes one release.
+
+A release of date D is a function of the deliveries, rules and decisions before its cut. It is
+published once; what arrives later enters its own date's partials and every later release.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from domain.dates import business_date, cut
+from jobs.progress import log, stage
+from jobs.settings import Settings
+from lake import snapshots
+from lake.draft import Draft
+from lake.landing import Delivery
+from lake.releases import Release
+from lake.store import Lake
+from models import churn
+from pipelines import audiences, identity, ingest, tags
+from schemas.errors import NothingToDo, UsageError
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one run of the job did: the release, if any, and its figures."""
+
+    business_date: date
+    release: Release | None
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would read: the new deliveries before the cut, and why it may go ahead."""
+
+    business_date: date
+    cut: datetime
+    fresh: list[Delivery]
+    inputs: str
+    parent: Release | None
+
+
+def plan(lake: Lake, settings: Settings, day: date, *, force: bool = False) -> Plan:
+    """What publishing ``day`` would read; NothingToDo when published, UsageError when past."""
+    programme = settings.programme
+    at = cut(day, programme.zone, programme.cut_hours)
+    before = lake.landing.deliveries(before=at)
+    known = lake.releases()
+    parent = known[-1] if known else None
+    inputs = _fingerprint(before)
+    if known:
+        point_to_released(lake)
+    _refuse_rewriting(known, day, inputs, settings.fingerprint, force)
+    seen = _delivered(lake) if parent else set()
+    fresh = [delivery for delivery in before if delivery.file not in seen]
+    late = [d for d in fresh if parent is not None and d.delivered_at < parent.cut]
+    if late:
+        log.warning(
+            "%d deliveries bear a time before the last cut (%s), e.g. %s; they enter this release",
+            len(late),
+            parent.cut if parent else "",
+            late[0].file,
+        )
+    return Plan(day, at, fresh, inputs, parent)
+
+
+def publish(
+    lake: Lake,
+    settings: Settings,
+    day: date,
+    run_id: str,
+    clock: Clock,
+    *,
+    force: bool = False,
+    numbers: pa.Table | None = None,
+) -> Outcome:
+    """Run every step for ``day`` and publish one release.
+
+    ``numbers`` (one_id, person_no) are given to a rebuild, which may not number persons anew.
+    """
+    planned = plan(lake, settings, day, force=force)
+    with lake.draft(day, planned.cut) as draft:
+        if numbers is not None and draft.parent is None:
+            draft.session.register("given_numbers", numbers)
+            draft.append("person_numbers", "SELECT * FROM given_numbers")
+        figures, models = _steps(lake, settings, draft, planned.fresh)
+        for name, files in models.items():
+            snapshots.keep(lake.snapshots, name, files)
+        with stage("publish"):
+            release = draft.publish(run_id, planned.inputs, settings.fingerprint, clock)
+    point_to_released(lake)
+    return Outcome(day, release, figures)
+
+
+def point_to_released(lake: Lake) -> None:
+    """Make each model's current snapshot the one that the newest release was scored with."""
+    newest = lake.release()
+    with lake.session() as session:
+        scored = newest.open(session, ["model_scores"]).rows(
+            "SELECT model, max(version) FROM model_scores "
+            f"WHERE business_date = DATE '{newest.business_date}' GROUP BY model"
+        )
+    for model, version in scored:
+        if snapshots.current(lake.snapshots, str(model)) != version:
+            snapshots.point(lake.snapshots, str(model), str(version))
+
+
+def _steps(
+    lake: Lake, settings: Settings, draft: Draft, fresh: Sequence[Delivery]
+) -> tuple[dict[str, Any], dict[str, dict[str, bytes]]]:
+    with stage(f"ingest {len(fresh)} files"):
+        taken = ingest.load(
+            draft,
+            settings.sources,
+            settings.programme,
+            list(fresh),
+            lake.landing.read,
+            lake.identifier_secret(),
+        )
+    with stage("identity"):
+        persons = identity.resolve(draft, settings.identity)
+    with stage("tags"):
+        declared = tags.declared(settings.tags)
+        features = [f for m in settings.models for f in (m.event, *m.features)]
+        tags.refresh_partials(draft, [*declared, *features])
+    with stage("models"):
+        prepared = [churn.prepare(draft, model) for model in settings.models]
+        scored = [churn.score(draft, one) for one in prepared]
+    with stage("tag values and audiences"):
+        tags.publish_tags(draft, declared)
+        selected = audiences.select(draft, settings.audiences, declared)
+    figures = {"ingest": taken, "identity": persons, "models": scored, "audiences": selected}
+    return figures, {one.summary.model: one.files for one in prepared if one.files}
+
+
+def last_date(lake: Lake, settings: Settings) -> date:
+    """The business date whose cut is the first after the last delivery."""
+    known = lake.landing.deliveries()
+    if not known:
+        raise UsageError(
+            "the landing is empty",
+            expected="at least one delivered file",
+            got="none",
+            where=str(lake.landing.root),
+            todo="run `guiyi generate` for the sample world, or `guiyi land` your own files",
+        )
+    programme = settings.programme
+    before = known[-1].delivered_at - timedelta(hours=programme.cut_hours)
+    return business_date(before, programme.zone)
+
+
+def _refuse_rewriting(
+    known: Sequence[Release], day: date, inputs: str, rules: str, force: bool
+) -> None:
+    newest = known[-1] if known else None
+    if newest is None or day > newest.business_date:
+        return
+    same = [release for release in known if release.business_date == day]
+    if same and not (force and day == newest.business_date):
+        changed = same[-1].inputs != inputs or same[-1].rules != rules
+        raise NothingToDo(
+            f"nothing to do: {day} is published as release {same[-1].release_no}"
+            + ("; inputs or rules have changed since" if changed else ""),
+            todo="--restate publishes it anew beside the old" if changed else "",
+        )
+    if not same:
+        raise UsageError(
+            f"{day} is before the newest release",
+            expected=f"a business date after {newest.business_date}",
+            got=str(day),
+            todo="late data enters the next release; --restate rebuilds a date beside the old",
+        )
+
+
+def _delivered(lake: Lake) -> set[str]:
+    release = lake.release()
+    with lake.session() as session:
+        rows = release.open(session, ["deliveries"]).rows("SELECT file FROM deliveries")
+    return {str(file) for (file,) in rows}
+
+
+def _fingerprint(deliveries: Sequence[Delivery]) -> str:
+    digest = hashlib.sha256()
+    for d in deliveries:
+        digest.update(f"{d.file}\0{d.sha256}\0{d.delivered_at.isoformat()}\n".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,44 @@
+"""What every job has in common: a run id, a record in the history, an exit code, a summary."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from lake import runs
+from lake.store import Lake
+from schemas.errors import GuiyiError, NothingToDo
+
+
+def clock() -> datetime:
+    """Now, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_run_id() -> str:
+    """A run id that sorts by time."""
+    return f"{clock():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def recorded(
+    lake: Lake, job: str, day: date | None, run_id: str, work: Callable[[], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Do ``work`` and record how it ended; errors are recorded and raised again."""
+    started = clock()
+
+    def note(code: int, message: str, summary: Mapping[str, Any]) -> None:
+        run = runs.Run(run_id, job, day, started, clock(), code, message, dict(summary))
+        runs.record(lake.root, run)
+
+    try:
+        summary = dict(work())
+    except NothingToDo:
+        raise
+    except BaseException as error:
+        code = error.exit_code if isinstance(error, GuiyiError) else 1
+        note(code, str(error).split("\n")[0] or type(error).__name__, {})
+        raise
+    note(0, "done", summary)
+    return summary
