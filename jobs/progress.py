@@ -27,6 +27,7 @@ def start_logging(verbose: bool = False) -> None:
     else:
         handler = logging.StreamHandler(sys.stderr)
         form = "%(asctime)s %(levelname)s %(message)s"
+    logging.getLogger("sqlglot").setLevel(logging.WARNING)
     logging.basicConfig(level=level, format=form, handlers=[handler], force=True)
 
 

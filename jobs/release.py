@@ -23,8 +23,9 @@ from lake.landing import Delivery
 from lake.releases import Release
 from lake.store import Lake
 from models import churn
-from pipelines import audiences, identity, ingest, tags
-from schemas.errors import NothingToDo, UsageError
+from pipelines import audiences, identity, tags
+from pipelines.ingest import load as ingest_load
+from schemas.errors import NothingToDo, NotYetError, UsageError
 
 Clock = Callable[[], datetime]
 
@@ -60,6 +61,7 @@ def plan(lake: Lake, settings: Settings, day: date, *, force: bool = False) -> P
     if known:
         point_to_released(lake)
     _refuse_rewriting(known, day, inputs, settings.fingerprint, force)
+    _refuse_outside(lake, settings, day)
     seen = _delivered(lake) if parent else set()
     fresh = [delivery for delivery in before if delivery.file not in seen]
     late = [d for d in fresh if parent is not None and d.delivered_at < parent.cut]
@@ -118,7 +120,7 @@ def _steps(
     lake: Lake, settings: Settings, draft: Draft, fresh: Sequence[Delivery]
 ) -> tuple[dict[str, Any], dict[str, dict[str, bytes]]]:
     with stage(f"ingest {len(fresh)} files"):
-        taken = ingest.load(
+        taken = ingest_load.load(
             draft,
             settings.sources,
             settings.programme,
@@ -178,6 +180,27 @@ def _refuse_rewriting(
             expected=f"a business date after {newest.business_date}",
             got=str(day),
             todo="late data enters the next release; --restate rebuilds a date beside the old",
+        )
+
+
+def _refuse_outside(lake: Lake, settings: Settings, day: date) -> None:
+    """A date that no delivery belongs to is a mistake of the call, or its inputs are to come."""
+    last = last_date(lake, settings)
+    first = business_date(lake.landing.deliveries()[0].delivered_at, settings.programme.zone)
+    if day > last:
+        raise NotYetError(
+            f"nothing has been delivered for {day}",
+            expected=f"a business date up to {last}, the last that has deliveries",
+            got=str(day),
+            where=str(lake.landing.manifest),
+            todo="run again when its files are in the landing",
+        )
+    if day < first:
+        raise UsageError(
+            f"{day} is before all data",
+            expected=f"a business date from {first} to {last}",
+            got=str(day),
+            where=str(lake.landing.manifest),
         )
 
 

@@ -8,6 +8,7 @@
     ├── StorageError      exit 1    the lake cannot be written or read (disk full, damaged)
     ├── QualityError      exit 3    a table broke its contract; nothing was published
     ├── BusyError         exit 75   another run holds the lock, or a commit met another; retry
+    ├── NotYetError       exit 75   the inputs of a date have not been delivered; retry later
     └── NothingToDo       exit 99   the same inputs were already published
 
 A message has four parts: what was expected, what came, where, and what to do next.
@@ -66,6 +67,12 @@ class QualityError(GuiyiError):
 
 class BusyError(GuiyiError):
     """Another run holds what this one needs; trying again later is right."""
+
+    exit_code = 75
+
+
+class NotYetError(GuiyiError):
+    """What is asked for has not been delivered yet; trying again later is right."""
 
     exit_code = 75
 

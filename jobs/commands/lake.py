@@ -10,6 +10,7 @@ import typer
 from jobs import show
 from jobs.dates import as_of
 from jobs.show import DataOption, Format, FormatOption
+from lake import locks, retention
 from lake.store import open_lake
 from schemas import catalog
 
@@ -106,3 +107,17 @@ def release_show(
         row = {"table": name, "version": version, "files": len(files)}
         found.append(row | {"rows": sum(file.rows for file in files)})
     show.rows("tables", found, form)
+
+
+@releases.command("vacuum")
+def release_vacuum(
+    keep: Annotated[int, typer.Option(min=1, help="Newest releases whose files stay.")],
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Throw away data files that none of the newest releases names."""
+    lake = open_lake(data)
+    with locks.exclusive(lake.root / "locks", "publish"):
+        removed = retention.vacuum(lake.tables, lake.releases(), keep)
+    rows = [{"table": name, "files removed": count} for name, count in removed.items()]
+    show.rows("tables", rows, form)

@@ -1,0 +1,123 @@
+"""What the job ``release`` accepts, and what becomes of its figures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from jobs import release, settings
+from lake.store import Lake
+from schemas.errors import NotYetError, UsageError
+from tests.lakes import guiyi, last_days, same_landing
+
+
+@pytest.mark.slow
+@pytest.mark.rule("CDP-1")
+def test_rows_in_are_events_quarantined_and_duplicates_per_source_and_file(
+    sample_lake: Lake,
+) -> None:
+    truth = pq.read_table(sample_lake.root / "truth" / "expected.parquet")
+    with sample_lake.reader() as session:
+        session.register("expected", truth)
+        rows = session.rows(
+            "SELECT d.source, sum(d.count_rows) AS rows, sum(x.count_rows) AS truly, "
+            "sum(count_events) + sum(count_quarantined) + sum(count_duplicates) AS out, "
+            "count(*) FILTER (WHERE d.count_rows <> x.count_rows) AS wrong "
+            "FROM deliveries d JOIN expected x ON x.path = d.file GROUP BY d.source"
+        )
+        landed = {d.source for d in sample_lake.landing.deliveries()}
+        kept = session.rows(
+            "SELECT d.source, d.n = e.n FROM (SELECT source, sum(count_events) AS n "
+            "FROM deliveries WHERE source <> 'products' GROUP BY ALL) d "
+            "JOIN (SELECT source, count(*) AS n FROM events GROUP BY ALL) e USING (source)"
+        )
+    assert {row[0] for row in rows} == landed
+    assert len(landed) >= 7
+    assert all(row[1] == row[2] == row[3] for row in rows)
+    assert all(row[4] == 0 for row in rows)
+    assert all(equal for _, equal in kept)
+
+
+@pytest.mark.slow
+@pytest.mark.rule("CDP-2")
+def test_each_spoiled_row_of_the_world_is_quarantined_with_its_reason_and_no_other(
+    sample_lake: Lake,
+) -> None:
+    truth = pq.read_table(sample_lake.root / "truth" / "spoiled.parquet")
+    with sample_lake.reader() as session:
+        session.register("spoiled", truth)
+        (counts,) = session.rows(
+            "SELECT count(*) FILTER (WHERE q.line IS NULL), count(*) FILTER (WHERE s.line IS NULL),"
+            " count(*) FILTER (WHERE q.reason <> s.reason), count(*) FROM (SELECT spoiled.* FROM "
+            "spoiled JOIN deliveries ON file = path) s FULL JOIN quarantine q "
+            "ON q.file = s.path AND q.line = s.line"
+        )
+    missing, surplus, other_reason, total = counts
+    assert total > 100
+    assert (missing, surplus, other_reason) == (0, 0, 0)
+
+
+@pytest.mark.slow
+def test_repeated_rows_are_counted_once(sample_lake: Lake) -> None:
+    truth = pq.read_table(sample_lake.root / "truth" / "repeats.parquet")
+    with sample_lake.reader() as session:
+        session.register("repeats", truth)
+        rows = session.rows(
+            "SELECT r.source, count(*), any_value(n) FROM repeats r JOIN deliveries ON file = path "
+            "JOIN (SELECT source, sum(count_duplicates) AS n FROM deliveries GROUP BY ALL) d "
+            "ON d.source = r.source GROUP BY ALL"
+        )
+    assert rows
+    assert all(expected == got for _, expected, got in rows)
+
+
+@pytest.mark.slow
+def test_money_agrees_with_a_query_over_the_raw_files(sample_lake: Lake) -> None:
+    raw = str(sample_lake.landing.root / "erp_orders" / "2017-06-*" / "group-0?.csv")
+    (expected,) = duckdb.sql(
+        "SELECT sum(CAST(round(paid * 100) AS BIGINT)), count(*) FROM (SELECT DISTINCT ON "
+        "(order_id, line_no) TRY_CAST(paid_amount AS DECIMAL(18, 2)) AS paid FROM "
+        f"read_csv('{raw}', all_varchar = true, union_by_name = true, ignore_errors = true) "
+        "WHERE TRY_CAST(ordered_at AS TIMESTAMP) IS NOT NULL AND "
+        "TRY_CAST(quantity AS BIGINT) IS NOT NULL) WHERE paid IS NOT NULL"
+    ).fetchall()
+    with sample_lake.reader() as session:
+        (got,) = session.rows(
+            "SELECT CAST(sum(paid_minor) AS BIGINT), count(*) FROM order_lines WHERE "
+            "source = 'erp_orders' AND event_id IN (SELECT event_id FROM events "
+            "WHERE file LIKE 'erp_orders/2017-06-%')"
+        )
+    assert got == expected
+
+
+@pytest.mark.slow
+def test_a_date_without_deliveries_is_not_yet_or_a_mistake(sample_lake: Lake) -> None:
+    settled = settings.read()
+    with pytest.raises(NotYetError, match=r"up to 2017-12-31") as caught:
+        release.plan(sample_lake, settled, date(2018, 3, 1))
+    assert caught.value.exit_code == 75
+    with pytest.raises(UsageError, match="before"):
+        release.plan(sample_lake, settled, date(2016, 1, 1))
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_said_and_nothing_is_published(landed_world: Lake, tmp_path: Path) -> None:
+    lake = same_landing(landed_world, tmp_path / "data")
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
+        "from jobs.cli import main; sys.argv = ['guiyi', 'job', 'run', 'release', '--date', "
+        f"'{last_days(1)[0]}', '--data', '{lake.root}']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "disk space" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert lake.releases() == []
+    again = guiyi("job", "run", "release", "--date", str(last_days(1)[0]), data=lake.root)
+    assert again.returncode == 0, again.stderr
