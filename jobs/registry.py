@@ -1,4 +1,7 @@
-"""The jobs that a scheduler can call, each with its steps, what it writes and how it runs."""
+"""The jobs that a scheduler can call, each with its steps, what it writes and how it runs.
+
+What a job needs is imported when it runs, so that looking at the lake starts at once.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import asdict, dataclass, is_dataclass
 from datetime import date
 from typing import Any
 
-from jobs import exports, rebuild, release, run
+from jobs import run
 from jobs.settings import Settings
 from lake.store import Lake
 from schemas.errors import NotFoundError, UsageError
@@ -72,6 +75,8 @@ def plain(value: Any) -> Any:
 
 
 def _release(call: Call) -> dict[str, Any]:
+    from jobs import rebuild, release
+
     if call.restate:
         lake, outcome = rebuild.rebuild(
             call.lake, call.settings, call.business_date, call.run_id, run.clock
@@ -87,6 +92,8 @@ def _release(call: Call) -> dict[str, Any]:
 
 
 def _release_plan(call: Call) -> dict[str, Any]:
+    from jobs import release
+
     planned = release.plan(call.lake, call.settings, call.business_date, force=call.force)
     by_source: dict[str, int] = {}
     for delivery in planned.fresh:
@@ -101,6 +108,8 @@ def _release_plan(call: Call) -> dict[str, Any]:
 
 
 def _exports(call: Call) -> dict[str, Any]:
+    from jobs import exports
+
     return {"exports": exports.publish(call.lake, call.settings, call.business_date)}
 
 

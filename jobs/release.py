@@ -23,8 +23,7 @@ from lake.landing import Delivery
 from lake.releases import Release
 from lake.store import Lake
 from models import churn
-from pipelines import audiences, identity, tags
-from pipelines.ingest import load as ingest_load
+from pipelines import audiences, identity, ingest, tags
 from schemas.errors import NothingToDo, NotYetError, UsageError
 
 Clock = Callable[[], datetime]
@@ -120,7 +119,7 @@ def _steps(
     lake: Lake, settings: Settings, draft: Draft, fresh: Sequence[Delivery]
 ) -> tuple[dict[str, Any], dict[str, dict[str, bytes]]]:
     with stage(f"ingest {len(fresh)} files"):
-        taken = ingest_load.load(
+        taken = ingest.load(
             draft,
             settings.sources,
             settings.programme,

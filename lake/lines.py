@@ -47,6 +47,8 @@ class OpenFile:
     """Lines that are neither header nor blank."""
     ending: Ending = "whole"
     next_line: int = 1
+    is_line_cut: bool = False
+    """The last row has no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def _pieces(file: OpenFile, has_header: bool, size: int) -> Iterator[_Piece]:
             block, file.next_line = block[end:], 2
         is_start = False
         if len(block):
+            file.is_line_cut = is_cut
             yield _Piece(file, bytes(block) + b"\n" if is_cut else block, is_cut)
 
 
@@ -208,10 +211,11 @@ def _text(data: pa.Buffer, ends: Any, pieces: list[_Piece], encoding: str) -> pa
         if not bad:
             return text
         return _array(pa.string(), data, ends, _all_but(bad, len(ends)))
-    decoded, bad = [], []
+    decoded: list[bytes] = []
+    bad = []
     for piece in pieces:
         block, wrong = _decoded(bytes(piece.block), encoding)
-        start = sum(bytes(one).count(b"\n") for one in decoded) if wrong else 0
+        start = sum(one.count(b"\n") for one in decoded) if wrong else 0
         bad += [start + number for number in wrong]
         decoded.append(block)
     utf8 = b"".join(decoded)

@@ -28,7 +28,7 @@ class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Rule(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"is_not": "not"}, kw_only=True
 ):
-    """A leaf (``field``, ``operator``, ``value``) or a group (``combinator``, ``rules``, ``not``)."""
+    """A leaf (`field`, `operator`, `value`) or a group (`combinator`, `rules`, `not`)."""
 
     combinator: Literal["and", "or"] | None = None
     rules: list[Rule] | None = None

@@ -17,7 +17,15 @@ Name = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]*$")]
 Days = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,3} d$")]
 Source = Literal["events", "order_lines"]
 Operation = Literal[
-    "count", "sum", "last", "distinct_count", "days_since", "days_since_first", "years_since", "any"
+    "count",
+    "sum",
+    "last",
+    "distinct_count",
+    "days_active",
+    "days_since",
+    "days_since_first",
+    "years_since",
+    "any",
 ]
 Type = Literal["boolean", "integer", "number", "text"]
 OF_A_FIELD: tuple[Operation, ...] = ("sum", "last", "distinct_count", "years_since")

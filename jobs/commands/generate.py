@@ -18,8 +18,8 @@ from jobs import settings, show
 from jobs.dates import instant
 from jobs.progress import log, stage, tracked
 from jobs.show import DataOption, Format, FormatOption
+from lake.landing import Incoming
 from lake.store import Lake, open_lake
-from pipelines import world
 from schemas.errors import InputError, NothingToDo, UsageError
 
 LAST_DATE = date(2017, 12, 31)
@@ -54,6 +54,8 @@ def generate(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Deliver the raw files of the sample retailer for 2017, and put the truth aside."""
+    from pipelines import world
+
     if (persons is None) != (events is None):
         raise UsageError("--persons and --events go together", expected="both or none", got="one")
     lake = open_lake(data, create=True)
@@ -77,7 +79,7 @@ def generate(
     show.answer(summary, form, text)
 
 
-def _captured(files: Iterable[world.RawFile]) -> Iterator[world.RawFile]:
+def _captured(files: Iterable[Incoming]) -> Iterator[Incoming]:
     """Files delivered before the cut of the last date: the rest has not happened yet."""
     programme = settings.read().programme
     end = cut(LAST_DATE, programme.zone, programme.cut_hours)

@@ -10,7 +10,6 @@ from jobs import show
 from jobs.dates import as_of, day
 from jobs.show import DataOption, Format, FormatOption
 from lake.store import open_lake
-from pipelines import identity
 
 explain = typer.Typer(help="Why something is as it is.", no_args_is_help=True)
 
@@ -33,6 +32,8 @@ def explain_person(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """A person's identifiers and the evidence that joins them."""
+    from pipelines import identity
+
     with open_lake(data).reader(as_of(as_of_text)) as session:
         found = identity.explain_person(session, identity.find_person(session, who), is_clear=clear)
     show.answer(found, form, identity.render(found))
@@ -49,6 +50,8 @@ def timeline(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """A person's events from all sources in time order."""
+    from pipelines import identity
+
     first = day(start, "--start") if start else None
     last = day(end, "--end") if end else None
     with open_lake(data).reader(as_of(as_of_text)) as session:

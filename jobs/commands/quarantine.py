@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jobs import replay, settings, show
+from jobs import settings, show
 from jobs.dates import instant
 from jobs.show import DataOption, Format, FormatOption
 from lake.engines.duckdb import quoted
@@ -69,6 +69,8 @@ def quarantine_replay(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Hand in again exactly those rows that the declarations in force now take."""
+    from jobs import replay
+
     lake = open_lake(data)
     found = replay.replay(lake, settings.read(conf), instant(delivered_at), dry_run=dry_run)
     if not found:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from jobs import page, release, settings, show
 from jobs import registry as jobs_registry
+from jobs import settings, show
 from jobs.commands.jobs import Conf, over
 from jobs.dates import day
 from jobs.progress import log, stage
@@ -30,6 +30,8 @@ def run(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Load all but the last days as one cut, then each of them as a scheduler would."""
+    from jobs import release
+
     lake, settled = open_lake(data), settings.read(conf)
     last = day(until, "--until") if until else release.last_date(lake, settled)
     known = lake.releases()
@@ -59,6 +61,8 @@ def report(data: DataOption = None, form: FormatOption = Format.TEXT, conf: Conf
 def _finish(
     lake: Lake, settled: settings.Settings, path: Path, done: list[dict[str, Any]], form: Format
 ) -> None:
+    from jobs import page
+
     with stage("report"):
         summary = page.write(lake, settled, path)
     log.debug("%d releases", len(done))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -71,7 +72,9 @@ class Session:
             },
         )
         self.con.execute("SET TimeZone = 'UTC'")
-        self.con.execute("SET enable_progress_bar = false")
+        # In Jupyter without ipywidgets DuckDB has no bar to show and refuses the setting.
+        with suppress(duckdb.InvalidInputException):
+            self.con.execute("SET enable_progress_bar = false")
 
     def __enter__(self) -> Session:
         return self

@@ -44,5 +44,6 @@ def test_a_crash_before_the_swap_leaves_the_old_pointer(tmp_path: Path) -> None:
 
 
 def test_an_unknown_snapshot_is_named(tmp_path: Path) -> None:
+    assert snapshots.current(tmp_path, "churn") is None
     with pytest.raises(NotFoundError, match="'churn'"):
-        snapshots.current(tmp_path, "churn")
+        snapshots.read(tmp_path, "churn")

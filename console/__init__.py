@@ -1,0 +1,1 @@
+"""What people look at: the report now, the web pages and their routers later."""

@@ -1,0 +1,1 @@
+"""Learning: datasets, predictive models, their gate and their snapshots."""

@@ -1,0 +1,207 @@
+"""Deliveries become tables: the same code for a whole year and for one more day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import pyarrow as pa
+
+from lake import lines
+from lake.draft import Draft
+from lake.landing import Delivery
+from lake.lines import OpenFile
+from pipelines.ingest import accounts, publishing, replay, staging
+from pipelines.ingest.accounts import IngestSummary
+from pipelines.ingest.staging import Read
+from schemas.programme import Programme
+from schemas.sources import Source
+
+PART_BYTES = 1_500 << 20
+"""Text that is staged at a time; more is loaded in parts, with the same result."""
+PART_ROWS = 3_000_000
+GZIP_RATIO = 8
+
+
+@dataclass(slots=True)
+class _Part:
+    """A stretch of deliveries that is staged and published together."""
+
+    deliveries: list[Delivery]
+    opened: dict[int, OpenFile] = field(default_factory=dict)
+    refused: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+    def of(self, name: str) -> list[tuple[int, Delivery]]:
+        """Numbers and deliveries of a source, in order of delivery."""
+        return [(n, d) for n, d in enumerate(self.deliveries) if d.source == name]
+
+    def refuse(self, number: int, reason: str, detail: str) -> None:
+        """Note that a file could not be read."""
+        self.refused[number] = (reason, detail)
+
+    def open(
+        self, files: list[tuple[int, Delivery]], compression: str, read: Read
+    ) -> Iterator[OpenFile]:
+        """The readable ones of ``files``, each let go when the next is asked for."""
+        for file in staging.opened(files, compression, read, self.refuse):
+            self.opened[file.number] = file
+            yield file
+            file.content = b""
+
+
+def load(
+    draft: Draft,
+    sources: Sequence[Source],
+    programme: Programme,
+    deliveries: Sequence[Delivery],
+    read: Read,
+    secret: bytes,
+) -> IngestSummary:
+    """Take ``deliveries`` into the draft and account for every row.
+
+    ``read`` gives a delivery's bytes (or a mapped file); one that cannot be read is refused and
+    the others go on. ``secret`` keys the identifiers. Loading in one piece or in consecutive
+    pieces gives the same tables.
+    """
+    known = {source.name: source for source in sources}
+    summary = IngestSummary()
+    draft.session.con.execute("SET VARIABLE ingest_secret = ?", [secret])
+    try:
+        for part in _parts(deliveries):
+            summary.add(_load(draft, known, programme, part, read))
+    finally:
+        draft.session.execute("RESET VARIABLE ingest_secret")
+        _drop_temporary(draft)
+    return summary
+
+
+def _parts(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
+    """Consecutive stretches of about ``PART_BYTES`` of text, in order of delivery."""
+    part: list[Delivery] = []
+    total = 0
+    for delivery in sorted(deliveries, key=lambda d: (d.delivered_at, d.file)):
+        ratio = GZIP_RATIO if delivery.file.endswith(".gz") else 1
+        size = delivery.size_bytes * ratio
+        if part and total + size > PART_BYTES:
+            yield part
+            part, total = [], 0
+        part.append(delivery)
+        total += size
+    if part:
+        yield part
+
+
+def _load(
+    draft: Draft,
+    known: dict[str, Source],
+    programme: Programme,
+    deliveries: list[Delivery],
+    read: Read,
+) -> IngestSummary:
+    part = _Part(deliveries)
+    _prepare(draft, deliveries)
+    names = {d.source for d in deliveries} - {replay.ORIGINS}
+    sources = [known[name] for name in sorted(names & known.keys())]
+    dates: set[date] = set()
+    for source in sources:
+        staging.create(draft.session, source, programme)
+        files = part.open(part.of(source.name), source.compression, read)
+        staged = 0
+        for count in staging.stage(draft.session, source, programme, files):
+            staged += count
+            if staged >= PART_ROWS and _may_divide(source, deliveries):
+                dates.update(_publish(draft, [source], programme))
+                _begin_again(draft, source)
+                staged = 0
+    for name in sorted(names - known.keys()):
+        _refuse_source(draft, part, name, read)
+    _take_origins(draft, part, read)
+    dates.update(_publish(draft, sources, programme))
+    _note_endings(part)
+    summary = accounts.append(draft, deliveries, part.opened, part.refused, known, programme)
+    summary.dates = sorted(dates)
+    return summary
+
+
+def _may_divide(source: Source, deliveries: list[Delivery]) -> bool:
+    """A single huge file is published piece by piece, unless its rows are told apart by place."""
+    return len(deliveries) == 1 and source.dedupe != "content_and_occurrence"
+
+
+def _prepare(draft: Draft, deliveries: list[Delivery]) -> None:
+    session = draft.session
+    listed = pa.table(
+        {
+            "file_no": pa.array(range(len(deliveries)), pa.int32()),
+            "file": pa.array([d.file for d in deliveries], pa.string()),
+            "source": pa.array([d.source for d in deliveries], pa.string()),
+            "delivered_at": pa.array(
+                [d.delivered_at for d in deliveries], pa.timestamp("us", tz="UTC")
+            ),
+        }
+    )
+    session.register("ingest_listed", listed)
+    session.execute("CREATE OR REPLACE TEMP TABLE ingest_files AS SELECT * FROM ingest_listed")
+    session.con.unregister("ingest_listed")
+    session.execute("CREATE OR REPLACE TEMP TABLE ingest_good (file_no INTEGER, count BIGINT)")
+    staging.prepare(session)
+    publishing.prepare(session)
+
+
+def _publish(draft: Draft, sources: Sequence[Source], programme: Programme) -> list[date]:
+    session = draft.session
+    for source in sources:
+        session.execute(
+            f"INSERT INTO ingest_good SELECT file_no, count(*) FROM stage_{source.name} "
+            "WHERE bad IS NULL GROUP BY file_no"
+        )
+        if source.occurred:
+            publishing.keep(session, source, programme)
+    return publishing.publish(draft, sources)
+
+
+def _begin_again(draft: Draft, source: Source) -> None:
+    for table in (f"stage_{source.name}", "ingest_bundles", "ingest_named"):
+        draft.session.execute(f"TRUNCATE {table}")
+
+
+def _refuse_source(draft: Draft, part: _Part, name: str, read: Read) -> None:
+    """Keep every line of a source that nobody has declared, so that nothing is lost."""
+    files = part.open(part.of(name), "by_name", read)
+    for batch in lines.batches(files, "latin-1", has_header=False):
+        staging.refuse(
+            draft.session, batch, "unknown_source", f"expected a declared source, got {name}"
+        )
+
+
+def _take_origins(draft: Draft, part: _Part, read: Read) -> None:
+    """Note which quarantined rows have come again."""
+    files = part.open(part.of(replay.ORIGINS), "none", read)
+    contents = [(file.number, bytes(file.content)) for file in files]
+    for number, (rows, repeats) in replay.take_origins(draft, contents).items():
+        part.opened[number].count_rows = rows
+        draft.session.execute(f"INSERT INTO ingest_good VALUES ({number}, {rows})")
+        draft.session.execute(
+            f"INSERT INTO ingest_repeats SELECT {number}, range FROM range({repeats})"
+        )
+
+
+def _note_endings(part: _Part) -> None:
+    for number, file in part.opened.items():
+        if file.ending == "unreadable":
+            part.refuse(number, "unreadable_file", "expected a gzip stream, got other bytes")
+        elif file.ending == "gzip_cut" and not file.is_line_cut:
+            part.refuse(number, "truncated_file", "expected a whole gzip stream, got one cut short")
+
+
+def _drop_temporary(draft: Draft) -> None:
+    session = draft.session
+    session.con.unregister("ingest_lines")
+    for (name,) in session.rows(
+        "SELECT table_name FROM duckdb_tables() WHERE temporary AND "
+        "regexp_matches(table_name, '^(ingest_|stage_|kept_|found_)')"
+    ):
+        session.execute(f'DROP TABLE "{name}"')
+
+

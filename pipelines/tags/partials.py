@@ -1,0 +1,96 @@
+"""Partials: the daily measures per bundle, kept so that a day or a merge rereads no history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from lake.draft import Draft
+from pipelines.tags.measures import Measure, daily, measures_of
+from schemas.tag_definitions import Measured
+
+PERSON_PARTIALS = "person_partials"
+
+
+def stale_dates(draft: Draft, definitions: Iterable[Measured]) -> list[date]:
+    """Business dates whose partials this draft must compute again.
+
+    Those that got rows; all of them when the catalogue of products changed, or a measure is new
+    and has rows in history.
+    """
+    sources = ("events", "order_lines")
+    everything = sorted(
+        {date.fromisoformat(file.d) for name in sources for file in draft.files(name)}
+    )
+    released = draft.parent.files("products") if draft.parent else []
+    if draft.files("products") != released or _has_new_measures(draft, definitions):
+        return everything
+    return sorted({day for name in sources for day in draft.changed_dates(name)})
+
+
+def _has_new_measures(draft: Draft, definitions: Iterable[Measured]) -> bool:
+    known = {row[0] for row in draft.session.rows("SELECT DISTINCT measure FROM partials")}
+    return any(
+        draft.session.rows(daily(measure, measure.source).limit(1).sql(dialect="duckdb"))
+        for measure in measures_of(definitions)
+        if measure.name not in known
+    )
+
+
+def refresh_partials(
+    draft: Draft, definitions: Iterable[Measured], dates: Sequence[date] | None = None
+) -> int:
+    """Compute the partials of ``dates`` (default: the stale ones) anew; returns their rows.
+
+    ``definitions`` are the tags and every model's features: all that measure anything.
+    """
+    definitions = list(definitions)
+    measures = measures_of(definitions)
+    chosen = stale_dates(draft, definitions) if dates is None else list(dates)
+    if not chosen:
+        return 0
+    for source in ("events", "order_lines"):
+        draft.show_dates(source, chosen, f"{source}_of_dates")
+    # Into a table first: many measures at once into many files cost twice the time.
+    draft.session.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {partials_sql(measures)}")
+    rows = draft.replace_dates("partials", chosen, "SELECT * FROM fresh")
+    draft.session.execute("DROP TABLE fresh")
+    for source in ("events", "order_lines"):
+        draft.session.execute(f"DROP VIEW {source}_of_dates")
+    return rows
+
+
+def partials_sql(measures: Sequence[Measure]) -> str:
+    """One query that gives the partials of every measure over the views ``…_of_dates``."""
+    return " UNION ALL ".join(
+        daily(measure, f"{measure.source}_of_dates").sql(dialect="duckdb") for measure in measures
+    )
+
+
+def person_partials_sql(day: date) -> str:
+    """A query of the partials up to ``day``, each with its person.
+
+    A row goes to whom its bundle belonged on the row's own business date.
+    """
+    return (
+        'SELECT b.one_id, x.business_date, x.measure, x.count, x."sum", x.first_at, x.last_at, '
+        'x.last_value, x."values" FROM partials AS x JOIN bundle_persons AS b '
+        "ON b.bundle_id = x.bundle_id "
+        "AND b.valid_from <= x.business_date AND x.business_date < b.valid_to "
+        f"WHERE x.business_date <= CAST('{day.isoformat()}' AS DATE)"
+    )
+
+
+def keep_person_partials(draft: Draft) -> str:
+    """Make ``person_partials_sql`` of the draft's date a temporary table; returns its name.
+
+    For readers who come more than once; end with ``drop_person_partials``.
+    """
+    query = person_partials_sql(draft.business_date)
+    draft.session.execute(f"CREATE OR REPLACE TEMP TABLE {PERSON_PARTIALS} AS {query}")
+    return PERSON_PARTIALS
+
+
+def drop_person_partials(draft: Draft) -> None:
+    """Remove what ``keep_person_partials`` made."""
+    draft.session.execute(f"DROP TABLE IF EXISTS {PERSON_PARTIALS}")

@@ -1,0 +1,404 @@
+"""Small feeds with one of everything, and exactly what becomes of them."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from domain.identifiers import identifier_key
+from schemas.errors import QualityError
+from tests.pipelines.ingest.feeds import AT, ERP_HEADER, SECRET, Feed, File, erp, order_line
+
+
+def app_event(message_id: str = "m1", **changed: Any) -> bytes:
+    row = {
+        "type": "track", "messageId": message_id, "anonymousId": "d1",
+        "event": "Product Viewed", "properties": {"product_id": "p1", "price": 12.5},
+        "context": {"app": {"name": "shop"}},
+        "originalTimestamp": "2017-03-01T01:00:00.000Z", "sentAt": "2017-03-01T01:00:01.000Z",
+        "receivedAt": "2017-03-01T01:00:01.500Z",
+    }
+    kept = {k: v for k, v in (row | changed).items() if v != "absent"}
+    return json.dumps(kept, ensure_ascii=False).encode()
+
+
+def app(*lines: bytes, path: str = "app_events/2017-03-01/09.jsonl.gz") -> File:
+    content = b"".join(line + b"\n" for line in lines)
+    return File("app_events", path, gzip.compress(content) if path.endswith("gz") else content)
+
+
+@pytest.mark.rule("CDP-1")
+def test_three_kinds_of_source_land_in_one_envelope(feed: Feed) -> None:
+    chat = {
+        "msgid": "c1", "action": "send", "from": "wm1", "tolist": ["staff01"], "roomid": "",
+        "msgtime": 1488330000000, "msgtype": "text", "text": {"content": "你好"},
+    }
+    feed.deliver(
+        erp([order_line()]),
+        app(app_event()),
+        File("service_chats", "service_chats/1.jsonl", json.dumps(chat).encode() + b"\n"),
+    )
+    assert feed.rows("SELECT source, type, event_id, business_date FROM events ORDER BY 1") == [
+        ("app_events", "product_viewed", "m1", date(2017, 3, 1)),
+        ("erp_orders", "order_line", "O1:1", date(2017, 3, 1)),
+        ("service_chats", "message", "c1", date(2017, 3, 1)),
+    ]
+    for _, _, rows, events, quarantined, duplicates in feed.account():
+        assert rows == events + quarantined + duplicates == 1
+
+
+def test_order_lines_have_local_times_and_minor_units(feed: Feed) -> None:
+    feed.deliver(
+        erp(
+            [
+                order_line(coupon_amount="1.005"),
+                order_line("R1", paid_amount="-1,019.90", quantity="-2", refund_of="O1"),
+            ]
+        )
+    )
+    assert feed.rows(
+        "SELECT order_id, occurred_at, paid_minor, coupon_minor, quantity, received_on, "
+        "refund_of, currency FROM order_lines ORDER BY 1"
+    ) == [
+        ("O1", datetime(2017, 3, 1, 1, 30, tzinfo=UTC), 1990, 100, 2, date(2017, 3, 1), None, "CNY")
+    ]
+    assert feed.quarantine() == [(3, "wrong_field_count")]
+    quoted = 'R1,1,2017-03-01 09:30:00,s,p,-2,"-1,019.90",,,,,,O1'
+    feed.deliver(erp([quoted], path="erp_orders/2.csv"))
+    assert feed.rows(
+        "SELECT type, paid_minor FROM events JOIN order_lines USING (event_id) "
+        "WHERE event_id = 'R1:1'"
+    ) == [("refund_line", -101990)]
+
+
+BAD_ORDER_LINES = {
+    "wrong_field_count": "O2,1,2017-03-01 09:30:00,s1",
+    "bad_time": order_line(ordered_at="2017-13-45"),
+    "bad_number": order_line(paid_amount="12.5O"),
+    "missing_field": order_line(order_id=""),
+    "date_out_of_range": order_line(ordered_at="2031-01-01 00:00:00"),
+    "bad_refund": order_line(refund_of="O1", paid_amount="1.00"),
+    "broken_quotes": order_line(store_id='"s1'),
+}
+
+
+@pytest.mark.rule("CDP-2")
+@pytest.mark.parametrize(("reason", "line"), BAD_ORDER_LINES.items())
+def test_a_bad_order_line_is_quarantined_with_reason_origin_and_bytes(
+    feed: Feed, reason: str, line: str
+) -> None:
+    feed.deliver(erp([order_line("O9"), line]))
+    assert feed.rows(
+        "SELECT source, file, line, reason, raw_base64, header_base64 FROM quarantine"
+    ) == [
+        (
+            "erp_orders", "erp_orders/2017-03-01/group-01.csv", 3, reason,
+            base64.b64encode(line.encode()).decode(),
+            base64.b64encode(ERP_HEADER.encode()).decode(),
+        )
+    ]
+    assert feed.account()[0][1:] == ("loaded", 2, 1, 1, 0)
+
+
+BAD_APP_EVENTS = {
+    "broken_json": app_event()[:60],
+    "missing_field": app_event(type="absent"),
+    "bad_time": app_event(receivedAt="2017-13-45 25:61"),
+    "bad_encoding": app_event().replace(b'"track"', b'"\xff\xfetrack"'),
+    "unknown_event_type": app_event(event="Something Else"),
+}
+
+
+@pytest.mark.rule("CDP-2")
+@pytest.mark.parametrize(("reason", "line"), BAD_APP_EVENTS.items())
+def test_a_bad_app_event_is_quarantined_with_reason(
+    feed: Feed, reason: str, line: bytes
+) -> None:
+    feed.deliver(app(app_event("m0"), line, app_event("m2")))
+    assert feed.quarantine() == [(2, reason)]
+    (raw,) = feed.rows("SELECT raw_base64 FROM quarantine")[0]
+    assert base64.b64decode(raw) == line
+    assert feed.account()[0][1:] == ("loaded", 3, 2, 1, 0)
+
+
+def test_the_detail_says_what_was_expected_and_what_came(feed: Feed) -> None:
+    feed.deliver(erp([order_line(paid_amount="12.5O"), "a,b"]))
+    assert feed.rows("SELECT detail FROM quarantine ORDER BY line") == [
+        ("expected paid_amount as money, got 12.5O",),
+        ("expected 13 fields, got 2",),
+    ]
+
+
+@pytest.mark.rule("CDP-2")
+def test_a_repeated_event_is_counted_once_and_the_first_received_stays(feed: Feed) -> None:
+    feed.deliver(app(app_event("m1"), app_event("m2"), app_event("m1")))
+    assert feed.account()[0][1:] == ("loaded", 3, 2, 0, 1)
+    later = app(app_event("m2"), app_event("m3"), path="app_events/2017-03-02/00.jsonl.gz")
+    feed.deliver(replace(later, delivered_at=AT + timedelta(hours=1)))
+    assert feed.account()[1][1:] == ("loaded", 2, 1, 0, 1)
+    assert feed.rows("SELECT event_id, file, line FROM events ORDER BY 1") == [
+        ("m1", "app_events/2017-03-01/09.jsonl.gz", 1),
+        ("m2", "app_events/2017-03-01/09.jsonl.gz", 2),
+        ("m3", "app_events/2017-03-02/00.jsonl.gz", 2),
+    ]
+    assert feed.rows("SELECT sum(count) FROM sightings") == [(3,)]
+
+
+@pytest.mark.rule("CDP-2")
+def test_a_file_delivered_twice_changes_nothing(feed: Feed) -> None:
+    first = erp([order_line(), order_line(line_no=2)])
+    feed.deliver(first)
+    before = feed.rows("SELECT * FROM events ORDER BY event_id")
+    sightings = feed.rows("SELECT * FROM sightings")
+    feed.deliver(replace(first, delivered_at=AT + timedelta(hours=5)))
+    assert feed.account()[1] == (first.path + "~2", "loaded", 2, 0, 0, 2)
+    assert feed.rows("SELECT * FROM events ORDER BY event_id") == before
+    assert feed.rows("SELECT * FROM sightings") == sightings
+
+
+@pytest.mark.rule("CDP-2")
+def test_a_late_event_reaches_its_own_business_date(feed: Feed) -> None:
+    feed.deliver(app(app_event("m1")))
+    late = app(app_event("m2"), path="app_events/2017-03-04/12.jsonl.gz")
+    summary = feed.deliver(replace(late, delivered_at=AT + timedelta(days=2)))
+    assert summary.dates == [date(2017, 3, 1)]
+    assert feed.rows("SELECT business_date, count, event_id FROM sightings") == [
+        (date(2017, 3, 1), 2, "m1")
+    ]
+
+
+@pytest.mark.rule("CDP-2")
+def test_a_wrong_clock_is_corrected_and_a_hopeless_one_flagged(feed: Feed) -> None:
+    two_hours_fast = app_event(
+        "m1", originalTimestamp="2017-03-01T03:00:00.000Z", sentAt="2017-03-01T03:00:01.000Z"
+    )
+    years_off = app_event("m2", originalTimestamp="2010-01-01T00:00:00.000Z", sentAt="null")
+    no_sent_at = app_event("m3", sentAt="")
+    feed.deliver(app(two_hours_fast, years_off, no_sent_at))
+    assert feed.rows(
+        "SELECT event_id, occurred_at, is_clock_corrected, is_clock_suspect FROM events ORDER BY 1"
+    ) == [
+        ("m1", datetime(2017, 3, 1, 1, 0, 0, 500_000, tzinfo=UTC), True, False),
+        ("m2", datetime(2017, 3, 1, 1, 0, 1, 500_000, tzinfo=UTC), False, True),
+        ("m3", datetime(2017, 3, 1, 1, tzinfo=UTC), False, False),
+    ]
+
+
+def test_columns_in_another_order_lose_nothing(feed: Feed) -> None:
+    names = ERP_HEADER.split(",")
+    values = order_line().split(",")
+    order = [*range(5, 13), *range(5)]
+    lines = [",".join(names[i] for i in order), ",".join(values[i] for i in order)]
+    feed.deliver(
+        File("erp_orders", "a.csv", "\r\n".join([*lines, ""]).encode()),
+        erp([order_line("O2")]),
+    )
+    assert feed.rows("SELECT order_id, quantity, paid_minor FROM order_lines ORDER BY 1") == [
+        ("O1", 2, 1990),
+        ("O2", 2, 1990),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        (ERP_HEADER + ",cashier", "unknown_column"),
+        (ERP_HEADER.replace(",phone", ""), "missing_column"),
+        (ERP_HEADER + ",phone", "unknown_column"),
+    ],
+)
+def test_a_header_that_does_not_fit_quarantines_every_row(
+    feed: Feed, header: str, reason: str
+) -> None:
+    content = "\n".join([header, order_line(), "", order_line("O2"), ""])
+    feed.deliver(File("erp_orders", "a.csv", content.encode()))
+    assert feed.quarantine() == [(2, reason), (4, reason)]
+    assert feed.account() == [("a.csv", "loaded", 2, 0, 2, 0)]
+
+
+def test_gbk_is_decoded_and_bad_bytes_keep_their_line(feed: Feed) -> None:
+    header = (
+        "订单号,行号,下单时间,门店,商品编码,数量,实付金额,优惠券金额,会员卡号,手机号,收货日期,"
+        "售后截止时间,原订单号"
+    )
+    good = order_line(store_id="人民路店")
+    bad = order_line("O2").encode().replace(b",1,2017", b",\xff\xfe1,2017")
+    content = (header + "\n" + good + "\n").encode("gbk") + bad + b"\n"
+    feed.deliver(File("erp_orders_gbk", "a.csv", content))
+    assert feed.rows("SELECT store_id FROM order_lines") == [("人民路店",)]
+    assert feed.quarantine() == [(3, "bad_encoding")]
+    (raw,) = feed.rows("SELECT raw_base64 FROM quarantine")[0]
+    assert base64.b64decode(raw) == bad
+
+
+def test_a_file_cut_in_a_line_keeps_the_lines_before(feed: Feed) -> None:
+    file = erp([order_line(), order_line("O2")])
+    feed.deliver(replace(file, content=file.content[:-5]))
+    assert feed.quarantine() == [(3, "truncated_line")]
+    assert feed.account()[0][1:] == ("truncated", 2, 1, 1, 0)
+
+
+def test_a_gzip_stream_cut_short_keeps_the_lines_before(feed: Feed) -> None:
+    lines = b"".join(app_event(f"m{number}") + b"\n" for number in range(2000))
+    whole = gzip.compress(lines)
+    feed.deliver(File("app_events", "a.jsonl.gz", whole[: len(whole) // 2]))
+    ((_, status, rows, events, quarantined, _),) = feed.account()
+    assert (status, quarantined, rows) == ("truncated", 1, events + 1)
+    assert 100 < events < 2000
+    assert feed.quarantine() == [(rows, "truncated_line")]
+
+
+def test_files_that_cannot_be_read_are_refused_and_the_others_go_on(feed: Feed) -> None:
+    landing = feed.lake.landing
+    deliveries = landing.receive(
+        [
+            erp([order_line()], path="gone.csv"),
+            erp([order_line("O2")], path="folder.csv"),
+            File("app_events", "no_gzip.jsonl.gz", b"no gzip at all"),
+            erp([order_line("O3")], path="good.csv"),
+        ]
+    )
+    (landing.root / "gone.csv").unlink()
+    (landing.root / "folder.csv").unlink()
+    (landing.root / "folder.csv").mkdir()
+    feed.take(deliveries)
+    assert [(file, status, rows) for file, status, rows, *_ in feed.account()] == [
+        ("folder.csv", "refused", 0),
+        ("gone.csv", "refused", 0),
+        ("good.csv", "loaded", 1),
+        ("no_gzip.jsonl.gz", "refused", 0),
+    ]
+    found = feed.rows("SELECT file, line, reason, detail FROM quarantine ORDER BY file")
+    assert [row[:3] for row in found] == [
+        ("folder.csv", 0, "unreadable_file"),
+        ("gone.csv", 0, "unreadable_file"),
+        ("no_gzip.jsonl.gz", 0, "unreadable_file"),
+    ]
+    assert "got: a folder" in found[0][3]
+    assert "got: no such file" in found[1][3]
+
+
+def test_an_empty_file_and_one_with_only_a_header_have_no_rows(feed: Feed) -> None:
+    feed.deliver(File("erp_orders", "empty.csv", b""), erp([], path="header.csv"))
+    assert feed.account() == [
+        ("empty.csv", "empty", 0, 0, 0, 0),
+        ("header.csv", "empty", 0, 0, 0, 0),
+    ]
+
+
+def test_rows_of_an_unknown_source_wait_in_quarantine(feed: Feed) -> None:
+    feed.deliver(File("new_erp", "new.csv", b"a,b\n1,2\n\n\xff,4\n"))
+    assert feed.quarantine() == [(n, "unknown_source") for n in (1, 2, 4)]
+    assert feed.account() == [("new.csv", "loaded", 3, 0, 3, 0)]
+
+
+def test_identifiers_stand_in_bundles_under_their_paths(feed: Feed) -> None:
+    line = app_event(
+        type="identify", userId="u1", anonymousId="-1",
+        context={"externalIds": [
+            {"id": "wx1:o1", "type": "openid"}, {"id": "x", "type": "other"},
+            {"id": "un1", "type": "unionid"},
+        ]},
+        traits={"phone": "138 0013 8000", "email": " A@Example.com ", "gender": "女",
+                "birthday": "1990-02-03", "address": {"city": "北京"}},
+    )
+    feed.deliver(app(line, app_event("m2", anonymousId=None)))
+    assert feed.rows(
+        "SELECT type, value, path FROM (SELECT unnest(identifiers, recursive := true) "
+        "FROM bundles) JOIN identifiers USING (identifier_key, type) ORDER BY path"
+    ) == [
+        ("device_id", "-1", "anonymousId"),
+        ("openid", "wx1:o1", "context.externalIds[0].id"),
+        ("unionid", "un1", "context.externalIds[2].id"),
+        ("email", "a@example.com", "traits.email"),
+        ("phone", "+8613800138000", "traits.phone"),
+        ("user_id", "u1", "userId"),
+    ]
+    assert feed.rows("SELECT event_id, bundle_id IS NULL, properties FROM events ORDER BY 1") == [
+        ("m1", False, {"product_id": "p1", "price": "12.5", "gender": "female",
+                       "birthday": "1990-02-03", "city": "北京"}),
+        ("m2", True, {"product_id": "p1", "price": "12.5"}),
+    ]
+    assert feed.rows("SELECT identifier_key FROM identifiers WHERE type = 'user_id'") == [
+        (identifier_key("user_id", "u1", SECRET),)
+    ]
+
+
+def test_chat_text_is_masked_and_phones_in_it_become_identifiers(feed: Feed) -> None:
+    def chat(number: int, sender: str, to: str, text: str) -> bytes:
+        row = {"msgid": f"c{number}", "action": "send", "from": sender, "tolist": [to],
+               "msgtime": 1488330000000 + number, "msgtype": "text", "text": {"content": text}}
+        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+
+    content = (
+        chat(1, "wm1", "staff01", "电话 138-0013-8000，邮箱 a@b.cn，订单 12345678901234")
+        + chat(2, "staff01", "wm1", "请打 13900139000")
+    )
+    feed.deliver(File("service_chats", "a.jsonl", content))
+    assert feed.rows(
+        "SELECT direction, staff_id, text_masked FROM conversations ORDER BY event_id"
+    ) == [
+        ("inbound", "staff01", "电话 ***，邮箱 ***，订单 ***"),
+        ("outbound", "staff01", "请打 ***"),
+    ]
+    assert feed.rows("SELECT type, value FROM identifiers ORDER BY 1") == [
+        ("external_userid", "wm1"),
+        ("phone", "+8613800138000"),
+    ]
+
+
+def test_consents_and_products_land_in_their_tables(feed: Feed) -> None:
+    consents = [
+        {"consent_id": "k1", "user_id": "u1", "purpose": "marketing", "channel": "sms",
+         "status": "granted", "text_version": "v1", "at": "2017-03-01T08:00:00+08:00"},
+        {"consent_id": "k2", "phone": "13800138000", "purpose": "marketing", "channel": "any",
+         "status": "perhaps", "at": "2017-03-01T08:00:00+08:00"},
+    ]
+    content = "".join(json.dumps(row) + "\n" for row in consents).encode()
+    feed.deliver(
+        File("consents", "c.jsonl", content),
+        File("products", "p.csv", b"product_id,department,category,name\n1,D,COFFEE,x\n1,D,T,y\n"),
+    )
+    assert feed.rows("SELECT purpose, channel, status, occurred_at FROM consents") == [
+        ("marketing", "sms", "granted", datetime(2017, 3, 1, tzinfo=UTC))
+    ]
+    assert feed.quarantine() == [(2, "unknown_value")]
+    assert feed.rows("SELECT product_id, category, name FROM products") == [("1", "T", "y")]
+    later = File("products", "q.csv", b"product_id,department,category,name\n2,D,E,z\n")
+    feed.deliver(replace(later, delivered_at=AT + timedelta(days=1)))
+    assert feed.rows("SELECT product_id FROM products ORDER BY 1") == [("1",), ("2",)]
+
+
+def test_two_identifiers_with_one_key_stop_the_publish(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.ingest import bundles
+
+    feed.deliver(app(app_event("m1", anonymousId="d1")))
+    key = identifier_key("device_id", "d1", SECRET)
+    monkeypatch.setattr(bundles, "identifier_key_sql", lambda *_: f"CAST({key} AS BIGINT)")
+    with pytest.raises(QualityError, match="identifiers breaks its contract"):
+        feed.deliver(app(app_event("m2", anonymousId="d2"), path="b.jsonl.gz"))
+
+
+def test_a_large_delivery_is_loaded_in_parts_with_the_same_result(
+    new_feed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.ingest import load as module
+
+    lines = [app_event(f"m{n % 70}", anonymousId=f"d{n % 7}") for n in range(100)]
+    files = [app(*lines, path="a.jsonl")]
+    whole, parts = new_feed(), new_feed()
+    whole.deliver(*files)
+    monkeypatch.setattr(module, "PART_ROWS", 10)
+    monkeypatch.setattr("lake.lines.BATCH_BYTES", 3000)
+    parts.deliver(*files)
+    for table in ("events", "sightings", "bundles", "identifiers", "deliveries"):
+        wanted = whole.rows(f"SELECT * FROM {table} ORDER BY ALL")
+        assert parts.rows(f"SELECT * FROM {table} ORDER BY ALL") == wanted
