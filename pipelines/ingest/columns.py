@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from domain.dates import local_time_sql
 from domain.identifiers import PHONE_RUN
 from lake.engines.duckdb import quoted
 from schemas.errors import ConfigError
@@ -91,7 +92,7 @@ def typed(column: Column, came: str, zone: str) -> str:
         return f"CASE {came} {named} {f'ELSE {came} ' if column.others == 'keep' else ''}END"
     if column.type in ("date", "local_time") and column.format:
         read = f"try_strptime({came}, {quoted(column.format)})"
-        return f"CAST({read} AS DATE)" if column.type == "date" else _in_zone(read, zone)
+        return f"CAST({read} AS DATE)" if column.type == "date" else local_time_sql(read, zone)
     if column.type == "money":
         plain = f"regexp_replace({came}, '[¥￥$€£ ,]', '', 'g')"
         return (
@@ -103,7 +104,7 @@ def typed(column: Column, came: str, zone: str) -> str:
         "integer": (_INTEGER, f"TRY_CAST({came} AS BIGINT)"),
         "decimal": (_DECIMAL, f"TRY_CAST({came} AS DECIMAL(18,6))"),
         "date": (_DAY, f"TRY_CAST({came} AS DATE)"),
-        "local_time": (_LOCAL, _in_zone(f"TRY_CAST({came} AS TIMESTAMP)", zone)),
+        "local_time": (_LOCAL, local_time_sql(f"TRY_CAST({came} AS TIMESTAMP)", zone)),
         "iso_time": (_ISO, f"TRY_CAST({came} AS TIMESTAMPTZ)"),
         "epoch_ms": (r"\d{1,14}", f"make_timestamptz(CAST({came} AS BIGINT) * 1000)"),
     }
@@ -111,10 +112,6 @@ def typed(column: Column, came: str, zone: str) -> str:
         return came
     pattern, read = forms[column.type]
     return f"CASE WHEN regexp_full_match({came}, '{pattern}') THEN {read} END"
-
-
-def _in_zone(local: str, zone: str) -> str:
-    return f"({local} AT TIME ZONE '{zone}')"
 
 
 def unreadable(column: Column) -> str:
@@ -127,7 +124,7 @@ def unreadable(column: Column) -> str:
 def instant(source: Source, column: str, zone: str) -> str:
     """The typed time ``column`` as TIMESTAMPTZ; a date is its first instant in ``zone``."""
     if source.columns[column].type == "date":
-        return _in_zone(f"CAST({meaning(column)} AS TIMESTAMP)", zone)
+        return local_time_sql(f"CAST({meaning(column)} AS TIMESTAMP)", zone)
     return meaning(column)
 
 

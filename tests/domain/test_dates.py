@@ -1,13 +1,21 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.dates import business_date, business_date_sql, cut, day_start, days
+from domain.dates import (
+    business_date,
+    business_date_sql,
+    cut,
+    day_start,
+    days,
+    local_time_sql,
+)
 
 ZONES = ["Asia/Shanghai", "America/New_York", "Europe/London", "Pacific/Apia"]
 
@@ -50,3 +58,20 @@ def test_python_and_sql_give_the_same_business_date(
 ) -> None:
     (got,) = con.execute(f"SELECT {business_date_sql('?::TIMESTAMPTZ', zone)}", [at]).fetchall()
     assert got[0] == business_date(at, zone)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "UTC", "Europe/London", "Asia/Kathmandu"])
+@given(at=st.datetimes(datetime(1970, 1, 1), datetime(2037, 1, 1)))
+def test_sql_and_python_agree_on_days_and_local_times(zone: str, at: datetime) -> None:
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'UTC'")
+    instant = at.replace(tzinfo=UTC)
+    sql = business_date_sql("v", zone)
+    row = con.execute(f"SELECT {sql} FROM (SELECT CAST(? AS TIMESTAMPTZ) AS v)", [instant])
+    assert row.fetchone() == (business_date(instant, zone),)
+    local = instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    sql = local_time_sql("v", zone)
+    row = con.execute(f"SELECT {sql} FROM (SELECT CAST(? AS TIMESTAMP) AS v)", [local])
+    found = row.fetchone()
+    assert found is not None
+    assert found[0].astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local

@@ -7,9 +7,14 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from pipelines.tags import declared, publish_tags, refresh_partials
+from lake.engines.duckdb import Session
+from pipelines.tags import declared
+from pipelines.tags.factory import tag_query
+from pipelines.tags.measures import measures_of
+from pipelines.tags.partials import partials_sql
 from schemas.tag_definitions import Tag, TagFile
 from tests import tiny
 
@@ -68,18 +73,31 @@ def by_numpy(orders: list[tuple[str, date, int]]) -> dict[str, str]:
 def test_scores_equal_those_of_the_r_package(
     tmp_path: Path, orders: list[tuple[str, date, int]]
 ) -> None:
-    bundles = {name: n + 1 for n, name in enumerate(sorted({name for name, _, _ in orders}))}
     tags = rfm_tags()
-    with tiny.tiny_draft(tmp_path, ANALYSIS) as draft:
-        tiny.put_persons(draft, {name: [n] for name, n in bundles.items()})
-        tiny.put_lines(
-            draft,
-            [(bundles[name], f"{on} 12:00:00", f"o{n}", paid)
-             for n, (name, on, paid) in enumerate(orders)],
+    noon = [tiny.local(f"{on} 12:00:00") for _, on, _ in orders]
+    lines = pa.table(
+        {
+            "bundle_id": [name for name, _, _ in orders],
+            "business_date": [on for _, on, _ in orders],
+            "occurred_at": noon,
+            "order_id": [f"o{n}" for n in range(len(orders))],
+            "paid_minor": [paid for _, _, paid in orders],
+        }
+    )
+    # Without a lake: seven hundred dates would be as many files.
+    with Session(tmp_path) as session:
+        session.register("order_lines_of_dates", lines)
+        session.execute(
+            "CREATE TABLE person_partials AS SELECT bundle_id AS one_id, * EXCLUDE (bundle_id) "
+            f"FROM ({partials_sql(measures_of(tags))})"
         )
-        refresh_partials(draft, tags)
-        publish_tags(draft, tags)
-        found = {name: row["rfm"] for name, row in tiny.tag_rows(draft).items()}
+        session.execute(
+            "CREATE TABLE persons AS SELECT DISTINCT one_id, 0 AS person_no FROM person_partials"
+        )
+        rows = session.rows(
+            f"SELECT one_id, rfm FROM ({tag_query(tags, ANALYSIS, 'person_partials').sql('duckdb')})"
+        )
+    found = {str(name): score for name, score in rows}
     assert len(found) == 995
     assert [found[name] for name in sorted(found)[:5]] == ["343", "412", "323", "544", "433"]
     assert found == by_numpy(orders)

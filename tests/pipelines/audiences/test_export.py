@@ -1,0 +1,176 @@
+"""What leaves, for whom, and what the manifest counts."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+
+from lake.draft import Draft
+from pipelines.audiences import export, select
+from pipelines.audiences.export import Built
+from pipelines.tags import declared, publish_tags, refresh_partials
+from schemas.audiences import Audience
+from schemas.errors import ConfigError
+from schemas.exports import Export
+from schemas.tag_definitions import Tag, TagFile
+from tests import tiny
+
+PHONES = {"a": "+8613800138000", "b": "+8613800138001", "d": "+8613800138003"}
+EVERYBODY = msgspec.convert(
+    {"name": "all", "label": "all", "query": {"field": "spent", "operator": ">=", "value": 0}},
+    Audience,
+)
+
+
+@pytest.fixture(scope="session")
+def tags() -> list[Tag]:
+    spent = tiny.tag(
+        "spent", from_="order_lines", measure="sum", field="paid_minor", window="ever"
+    )
+    return declared([TagFile([spent])])
+
+
+def recipe(**fields: Any) -> Export:
+    plain = {"name": "x", "audience": "all", "formats": ["parquet", "csv"], "channel": "sms"}
+    return msgspec.convert(plain | fields, Export)
+
+
+def stated(number: int, bundle: int, status: str, days_ago: int, **fields: str) -> dict[str, Any]:
+    moment = tiny.local(tiny.at(days_ago))
+    return {
+        "source": "consents", "event_id": f"c{number}", "occurred_at": moment,
+        "received_at": moment, "business_date": moment.date(), "bundle_id": bundle,
+        "purpose": "export", "channel": "sms", "status": status,
+    } | fields
+
+
+def held(key: int, one_id: str, kind: str, days_ago: int) -> dict[str, Any]:
+    moment = tiny.local(tiny.at(days_ago))
+    return {
+        "identifier_key": key, "tenure": 0, "type": "phone", "one_id": one_id, "kind": kind,
+        "first_at": moment, "last_at": moment, "count_sightings": 1,
+    }
+
+
+def put(draft: Draft, tags: list[Tag], statements: list[dict[str, Any]]) -> None:
+    tiny.put_persons(draft, {name: [n] for n, name in enumerate("abcd")})
+    tiny.put_lines(draft, [(n, tiny.at(2), f"o{n}", 100 + n) for n in range(4)])
+    tiny.append(draft, "consents", statements)
+    values = [*PHONES.values(), "+8613900139000"]
+    tiny.append(
+        draft,
+        "identifiers",
+        [{"identifier_key": n, "type": "phone", "value": value, "received_at": tiny.LONG_AGO}
+         for n, value in enumerate(values)],
+    )
+    tiny.append(
+        draft,
+        "tenures",
+        [held(0, "a", "sole", 9), held(1, "b", "sole", 9), held(3, "a", "sole", 20),
+         held(2, "d", "shared", 1)],
+    )
+    refresh_partials(draft, tags)
+    publish_tags(draft, tags)
+    select(draft, [EVERYBODY], tags)
+
+
+def built(root: Path, tags: list[Tag], statements: list[dict[str, Any]], **fields: Any) -> Built:
+    with tiny.tiny_draft(root) as draft:
+        put(draft, tags, statements)
+        return export.build(draft.session, recipe(**fields), tiny.DAY, tags, "v1")
+
+
+def granted(*bundles: int) -> list[dict[str, Any]]:
+    return [stated(n, bundle, "granted", 5) for n, bundle in enumerate(bundles)]
+
+
+def hashed(phone: str) -> str:
+    return hashlib.sha256(phone.encode()).hexdigest()
+
+
+def phones(export_: Built) -> list[str]:
+    return export_.files["phones.csv"].decode().splitlines()[1:]
+
+
+@pytest.mark.rule("CDP-8")
+def test_the_hash_is_sha256_of_the_e164_number(tmp_path: Path, tags: list[Tag]) -> None:
+    assert phones(built(tmp_path, tags, granted(0))) == [hashed("+8613800138000")]
+
+
+def test_only_who_allowed_it_leaves_and_the_rest_is_counted(
+    tmp_path: Path, tags: list[Tag]
+) -> None:
+    statements = [
+        *granted(0, 2),
+        stated(10, 1, "granted", 9),
+        stated(11, 1, "withdrawn", 3),
+    ]
+    made = built(tmp_path, tags, statements, tags=["spent"])
+    assert made.manifest["counts"] == {
+        "members": 4, "without_consent": 2, "without_phone": 1, "exported": 1,
+    }
+    rows = pq.read_table(io.BytesIO(made.files["members.parquet"])).to_pylist()
+    assert rows == [
+        {"one_id": "a", "person_no": 0, "spent": 100}, {"one_id": "c", "person_no": 2, "spent": 102}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statements", "leaves"),
+    [
+        ([stated(0, 0, "granted", 5, channel="any")], True),
+        ([stated(0, 0, "granted", 5, channel="push")], False),
+        ([stated(0, 0, "granted", 5, purpose="marketing")], False),
+        ([stated(0, 0, "granted", 5), stated(1, 0, "withdrawn", 4, channel="any")], False),
+        ([stated(0, 0, "withdrawn", 5), stated(1, 0, "granted", 4)], True),
+        ([], False),
+    ],
+)
+def test_the_latest_statement_for_the_purpose_and_channel_decides(
+    tmp_path: Path, tags: list[Tag], statements: list[dict[str, Any]], leaves: bool
+) -> None:
+    assert bool(phones(built(tmp_path, tags, statements))) is leaves
+
+
+def test_a_shared_phone_never_leaves(tmp_path: Path, tags: list[Tag]) -> None:
+    made = built(tmp_path, tags, granted(3))
+    assert phones(made) == []
+    assert made.manifest["counts"]["without_phone"] == 1
+
+
+def test_no_clear_value_is_in_any_file(tmp_path: Path, tags: list[Tag]) -> None:
+    made = built(tmp_path, tags, granted(0, 1, 2, 3), tags=["spent"])
+    whole = b"".join(made.files.values()) + str(made.manifest).encode()
+    assert all(phone[1:].encode() not in whole for phone in PHONES.values())
+
+
+def test_the_manifest_names_the_recipe_and_the_sum_of_every_file(
+    tmp_path: Path, tags: list[Tag]
+) -> None:
+    made = built(tmp_path, tags, granted(0, 1))
+    manifest = made.manifest
+    assert manifest["recipe"]["hashing"] == "sha256_e164"
+    assert (manifest["audience"], manifest["audience_version"]) == ("all", "v1")
+    assert manifest["business_date"] == "2017-06-30"
+    assert {file["name"]: file["rows"] for file in manifest["files"]} == {
+        "members.parquet": 2, "phones.csv": 2,
+    }
+    for file in manifest["files"]:
+        assert file["sha256"] == hashlib.sha256(made.files[file["name"]]).hexdigest()
+
+
+def test_the_same_members_give_the_same_version(tmp_path: Path, tags: list[Tag]) -> None:
+    first = built(tmp_path / "1", tags, granted(0, 1))
+    assert first.version == built(tmp_path / "2", tags, granted(0, 1)).version
+    assert first.version != built(tmp_path / "3", tags, granted(0)).version
+
+
+def test_a_tag_that_is_not_there_is_named(tmp_path: Path, tags: list[Tag]) -> None:
+    with pytest.raises(ConfigError, match="there is no tag 'shoe_size'(.|\n)*at: export x"):
+        built(tmp_path, tags, [], tags=["shoe_size"])
