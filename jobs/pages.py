@@ -13,6 +13,7 @@ import yaml
 from domain.definitions import json_schema
 from jobs.cli import app
 from jobs.definitions import KINDS
+from jobs.fields import described
 from lake.contracts import checks
 from lake.engines.duckdb import sql_type
 from schemas import catalog
@@ -107,8 +108,8 @@ def definitions() -> str:
     )
     lines[-2] += " with file and line. Editors check them by the JSON Schemas in `docs/schemas`."
     for name, kind in KINDS.items():
-        lines += [f"## {name}", "", (kind.__doc__ or "").strip(), ""]
-        lines += [f"Schema: [`docs/schemas/{name}.schema.json`](schemas/{name}.schema.json)", ""]
+        link = f"[`docs/schemas/{name}.schema.json`](schemas/{name}.schema.json)"
+        lines += [f"## {name}", "", f"Schema: {link}", "", *described(kind)]
     return "\n".join(lines) + "\n"
 
 

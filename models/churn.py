@@ -100,9 +100,11 @@ def prepare(draft: Draft, definition: Model, columns: Columns = feature_columns)
         return Prepared({}, summary, _scores([], []))
     probability = predict(fitted, matrix(now))
     summary = dataclasses.replace(summary, count_scored=len(probability))
+    # The version is the fingerprint of these files, so they cannot name it.
+    figures = {k: v for k, v in dataclasses.asdict(summary).items() if k != "version"}
     files = {
         "model.json": msgspec.json.format(msgspec.json.encode(fitted)),
-        "summary.json": msgspec.json.format(msgspec.json.encode(dataclasses.asdict(summary))),
+        "summary.json": msgspec.json.format(msgspec.json.encode(figures)),
     }
     summary = dataclasses.replace(summary, version=snapshots.version_of(files))
     return Prepared(files, summary, _scores(now["one_id"].to_pylist(), probability.tolist()))

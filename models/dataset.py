@@ -52,9 +52,12 @@ def features(
     stand in place of the declared features.
     """
     chosen = feature_columns(definition, day) if columns is None else columns
-    inner = exp.select("one_id", exp.alias_(merged(definition.event, day), "is_scored"))
-    for name, tree in chosen.items():
-        inner = inner.select(exp.alias_(exp.cast(tree, "double"), name, quoted=True))
+    # All columns in one call: a builder copies its whole tree at each.
+    inner = exp.select(
+        "one_id",
+        exp.alias_(merged(definition.event, day), "is_scored"),
+        *[exp.alias_(exp.cast(tree, "double"), name, quoted=True) for name, tree in chosen.items()],
+    )
     inner = inner.from_(relation).group_by("one_id")
     query = (
         exp.select("one_id", *[exp.column(name, quoted=True) for name in chosen])

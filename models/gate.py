@@ -15,7 +15,7 @@ def refusals(
     found = []
     if leaks:
         found.append("features that know the future: " + ", ".join(leaks))
-    if auc < auc_baseline + gate.margin_auc:
+    if round(auc - auc_baseline, 6) < gate.margin_auc:
         found.append(
             f"AUC {auc:.3f} does not beat the baseline's {auc_baseline:.3f} by {gate.margin_auc}"
         )

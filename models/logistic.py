@@ -14,6 +14,8 @@ from models.dataset import Dataset, Matrix
 COEFFICIENT_DIGITS = 9
 PROBABILITY_DIGITS = 6
 """Both are rounded, so that two machines publish the same."""
+PENALTY, NO_PENALTY = 1.0, 1000.0
+"""Inverse strengths: features overlap and are held back; two numbers of calibration are not."""
 
 
 class Fitted(msgspec.Struct, frozen=True):
@@ -40,12 +42,12 @@ def fit(train: Dataset, calibration: Dataset, transforms: Sequence[str]) -> Fitt
     scale = np.nan_to_num(np.nanstd(x, axis=0))
     scale[scale == 0] = 1.0
     ready = np.nan_to_num((x - mean) / scale)
-    intercept, weights = _regression(ready, train.y)
+    intercept, weights = _regression(ready, train.y, PENALTY)
     raw = Fitted(
         train.names, list(transforms), _rounded(mean), _rounded(scale), _rounded(weights),
         round(intercept, COEFFICIENT_DIGITS), 1.0, 0.0,
     )
-    shift, slopes = _regression(_log_odds(raw, calibration.x)[:, None], calibration.y)
+    shift, slopes = _regression(_log_odds(raw, calibration.x)[:, None], calibration.y, NO_PENALTY)
     (slope,), (shift,) = _rounded(slopes), _rounded(np.array([shift]))
     return msgspec.structs.replace(raw, slope=slope, shift=shift)
 
@@ -56,10 +58,10 @@ def predict(fitted: Fitted, x: Matrix) -> Matrix:
     return np.round(1 / (1 + np.exp(-calibrated)), PROBABILITY_DIGITS)
 
 
-def _regression(x: Matrix, y: Matrix) -> tuple[float, Matrix]:
+def _regression(x: Matrix, y: Matrix, c: float) -> tuple[float, Matrix]:
     # One thread: sums in another order would change the last bits.
     with threadpool_limits(limits=1):
-        found = LogisticRegression(C=1.0, tol=1e-9, max_iter=2000).fit(x, y)
+        found = LogisticRegression(C=c, tol=1e-9, max_iter=2000).fit(x, y)
     return float(found.intercept_[0]), found.coef_[0]
 
 

@@ -1,0 +1,1 @@
+"""Steps: pure transformations, tables in, tables out; `world` makes the sample."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -31,9 +32,8 @@ class Built:
 
     @property
     def version(self) -> str:
-        """Business date and a fingerprint of what is in it."""
-        sums = [f"{f['name']} {f['sha256']}" for f in self.manifest["files"]]
-        text = "\n".join([self.manifest["audience_version"], *sums])
+        """Business date and a fingerprint of the manifest, sums of the files included."""
+        text = json.dumps(self.manifest, sort_keys=True)
         return f"{self.manifest['business_date']}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

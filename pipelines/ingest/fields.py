@@ -100,5 +100,6 @@ def _with_columns(
     table = lines.append_column("count_fields", counts)
     table = table.append_column("count_header", pa.array([len(header)] * len(lines), pa.int32()))
     for column in source.columns:
-        table = table.append_column(f"f_{column}", values[header.index(source.field(column))])
+        value = values[header.index(source.field(column))]
+        table = table.append_column(f"f_{column}", pc.ascii_trim_whitespace(value))
     return table

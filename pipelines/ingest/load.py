@@ -112,7 +112,7 @@ def _load(
             staged += count
             if staged >= PART_ROWS and _may_divide(source, deliveries):
                 dates.update(_publish(draft, [source], programme))
-                _begin_again(draft, source)
+                _begin_again(draft)
                 staged = 0
     for name in sorted(names - known.keys()):
         _refuse_source(draft, part, name, read)
@@ -161,8 +161,8 @@ def _publish(draft: Draft, sources: Sequence[Source], programme: Programme) -> l
     return publishing.publish(draft, sources)
 
 
-def _begin_again(draft: Draft, source: Source) -> None:
-    for table in (f"stage_{source.name}", "ingest_bundles", "ingest_named"):
+def _begin_again(draft: Draft) -> None:
+    for table in ("ingest_bundles", "ingest_named"):
         draft.session.execute(f"TRUNCATE {table}")
 
 

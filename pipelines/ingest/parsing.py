@@ -28,7 +28,7 @@ def query(source: Source, programme: Programme, relation: str = "ingest_lines") 
 def _fields(source: Source, relation: str) -> str:
     files = "JOIN ingest_files USING (file_no)"
     if source.format == "csv":
-        came = [f"NULLIF(trim(\"f_{c}\"), '') AS {columns.raw(c)}" for c in source.columns]
+        came = [f"NULLIF(\"f_{c}\", '') AS {columns.raw(c)}" for c in source.columns]
         listed = ["file_no", "line", "text", "cut", "delivered_at", "count_fields", "count_header"]
         return f"SELECT {', '.join(listed + came)} FROM {relation} {files}"
     came = [

@@ -15,7 +15,7 @@ _NO_PROPERTIES = "CAST(MAP {} AS MAP(VARCHAR, VARCHAR))"
 
 
 def keep(session: Session, source: Source, programme: Programme) -> None:
-    """Make ``kept_SOURCE``: the staged rows that are new, with bundle and delivery.
+    """Move the staged rows that are new to ``kept_SOURCE``, each with its bundle.
 
     Rows already known stand in ``ingest_repeats``; the first received of several wins.
     """
@@ -38,12 +38,14 @@ def keep(session: Session, source: Source, programme: Programme) -> None:
         bundles.make(session, source, programme)
         same = " AND ".join(f"b.{s} IS NOT DISTINCT FROM s.{s}" for s in bundles.slots(source))
         bundle, join = "b.bundle_id", f"LEFT JOIN ingest_slots AS b ON {same}"
+    gone = ", ".join(["bad", *bundles.slots(source)])
     session.execute(
-        f"CREATE OR REPLACE TEMP TABLE kept_{name} AS SELECT s.file_no, s.line, "
+        f"CREATE OR REPLACE TEMP TABLE kept_{name} AS SELECT s.* EXCLUDE ({gone}), "
         f"{bundle} AS bundle_id FROM stage_{name} AS s "
         f"ANTI JOIN ingest_repeats AS r ON r.file_no = s.file_no AND r.line = s.line {join} "
         "WHERE s.bad IS NULL"
     )
+    session.execute(f"TRUNCATE stage_{name}")
     if source.identifiers:
         _collect(session, source)
 
@@ -100,16 +102,13 @@ def publish(draft: Draft, sources: Sequence[Source]) -> list[date]:
 
 
 def _rows(source: Source) -> str:
-    return (
-        f"stage_{source.name} AS s JOIN kept_{source.name} AS k USING (file_no, line) "
-        "JOIN ingest_files AS f USING (file_no)"
-    )
+    return f"kept_{source.name} AS s JOIN ingest_files AS f USING (file_no)"
 
 
 def _envelope(source: Source) -> str:
     return (
         f"{quoted(source.name)} AS source, s.event_id, s.occurred_at, "
-        "f.delivered_at AS received_at, s.business_date, k.bundle_id"
+        "f.delivered_at AS received_at, s.business_date, s.bundle_id"
     )
 
 
@@ -132,7 +131,7 @@ def _properties(session: Session, source: Source) -> str:
     mask = " + ".join(
         f"CASE WHEN {c} IS NULL THEN 0 ELSE {1 << i} END" for i, c in enumerate(columns)
     )
-    found = session.rows(f"SELECT DISTINCT {mask} FROM stage_{source.name} AS s ORDER BY 1")
+    found = session.rows(f"SELECT DISTINCT {mask} FROM kept_{source.name} AS s ORDER BY 1")
     branches = [f"WHEN {bits} THEN {_pack(source, columns, int(str(bits)))}" for (bits,) in found]
     return f"CASE {mask} {' '.join(branches)} END" if branches else _NO_PROPERTIES
 
@@ -195,7 +194,7 @@ def _merge_sightings(draft: Draft, sources: Sequence[Source]) -> list[date]:
     if not sources:
         return []
     parts = " UNION ALL ".join(
-        f"SELECT k.bundle_id, {quoted(s.name)} AS source, s.business_date, s.occurred_at, "
+        f"SELECT s.bundle_id, {quoted(s.name)} AS source, s.business_date, s.occurred_at, "
         f"f.delivered_at AS received_at, s.event_id FROM {_rows(s)}"
         for s in sources
     )

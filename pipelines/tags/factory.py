@@ -42,12 +42,14 @@ def _levels(tags: Sequence[Tag]) -> list[list[Tag]]:
 
 
 def _measured(tags: Sequence[Tag], day: date, person_partials: str) -> exp.Select:
-    query = exp.select("p.one_id", "p.person_no")
-    for tag in tags:
-        if tag.source is not None:
-            query = query.select(exp.alias_(merged(tag, day), _raw(tag), quoted=True))
+    measures = [
+        exp.alias_(merged(tag, day), _raw(tag), quoted=True)
+        for tag in tags
+        if tag.source is not None
+    ]
     return (
-        query.from_("persons AS p")
+        exp.select("p.one_id", "p.person_no", *measures)
+        .from_("persons AS p")
         .join(f"{person_partials} AS x", on="x.one_id = p.one_id", join_type="left")
         .group_by("p.one_id", "p.person_no")
     )
@@ -68,15 +70,16 @@ def _with_scores(tags: Sequence[Tag], day: date) -> exp.Select:
 
 
 def _level(tags: Sequence[Tag], known: dict[str, Tag], previous: str) -> exp.Select:
-    query, edges = exp.select(f"{previous}.*").from_(previous), exp.select()
-    for tag in tags:
-        query = query.select(exp.alias_(_value(tag, known), tag.name, quoted=True))
-        if tag.score is not None:
-            edge = _edges(tag, tag.score, known)
-            edges = edges.select(exp.alias_(edge, _edges_name(tag), quoted=True))
-    if edges.expressions:
-        query = query.join(edges.from_(previous).subquery("edges"), join_type="cross")
-    return query
+    values = [exp.alias_(_value(tag, known), tag.name, quoted=True) for tag in tags]
+    edges = [
+        exp.alias_(_edges(tag, tag.score, known), _edges_name(tag), quoted=True)
+        for tag in tags
+        if tag.score is not None
+    ]
+    query = exp.select(f"{previous}.*", *values).from_(previous)
+    if not edges:
+        return query
+    return query.join(exp.select(*edges).from_(previous).subquery("edges"), join_type="cross")
 
 
 def _raw(tag: Tag) -> str:

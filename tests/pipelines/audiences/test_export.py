@@ -80,10 +80,12 @@ def put(draft: Draft, tags: list[Tag], statements: list[dict[str, Any]]) -> None
     select(draft, [EVERYBODY], tags)
 
 
-def built(root: Path, tags: list[Tag], statements: list[dict[str, Any]], **fields: Any) -> Built:
+def built(
+    root: Path, tags: list[Tag], statements: list[dict[str, Any]], chosen: tuple[str, ...] = ()
+) -> Built:
     with tiny.tiny_draft(root) as draft:
         put(draft, tags, statements)
-        return export.build(draft.session, recipe(**fields), tiny.DAY, tags, "v1")
+        return export.build(draft.session, recipe(tags=list(chosen)), tiny.DAY, tags, "v1")
 
 
 def granted(*bundles: int) -> list[dict[str, Any]]:
@@ -111,7 +113,7 @@ def test_only_who_allowed_it_leaves_and_the_rest_is_counted(
         stated(10, 1, "granted", 9),
         stated(11, 1, "withdrawn", 3),
     ]
-    made = built(tmp_path, tags, statements, tags=["spent"])
+    made = built(tmp_path, tags, statements, chosen=("spent",))
     assert made.manifest["counts"] == {
         "members": 4, "without_consent": 2, "without_phone": 1, "exported": 1,
     }
@@ -145,7 +147,7 @@ def test_a_shared_phone_never_leaves(tmp_path: Path, tags: list[Tag]) -> None:
 
 
 def test_no_clear_value_is_in_any_file(tmp_path: Path, tags: list[Tag]) -> None:
-    made = built(tmp_path, tags, granted(0, 1, 2, 3), tags=["spent"])
+    made = built(tmp_path, tags, granted(0, 1, 2, 3), chosen=("spent",))
     whole = b"".join(made.files.values()) + str(made.manifest).encode()
     assert all(phone[1:].encode() not in whole for phone in PHONES.values())
 
@@ -173,4 +175,4 @@ def test_the_same_members_give_the_same_version(tmp_path: Path, tags: list[Tag])
 
 def test_a_tag_that_is_not_there_is_named(tmp_path: Path, tags: list[Tag]) -> None:
     with pytest.raises(ConfigError, match="there is no tag 'shoe_size'(.|\n)*at: export x"):
-        built(tmp_path, tags, [], tags=["shoe_size"])
+        built(tmp_path, tags, [], chosen=("shoe_size",))

@@ -110,6 +110,7 @@ def test_two_audiences_of_one_name_are_refused(tmp_path: Path, tags: list[Tag]) 
 
 def test_the_version_follows_the_rules_and_not_the_ids_of_the_editor() -> None:
     plain = audience({"combinator": "and", "rules": [leaf("city", "北京")]})
-    with_ids = audience({"id": "g", "combinator": "and", "rules": [leaf("city", "北京") | {"id": "r"}]})
+    boxed = leaf("city", "北京") | {"id": "r"}
+    with_ids = audience({"id": "g", "combinator": "and", "rules": [boxed]})
     other = audience({"combinator": "and", "rules": [leaf("city", "上海")]})
     assert version(plain) == version(with_ids) != version(other)

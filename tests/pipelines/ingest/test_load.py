@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from domain.identifiers import identifier_key
+from pipelines.ingest import bundles
 from schemas.errors import QualityError
 from tests.pipelines.ingest.feeds import AT, ERP_HEADER, SECRET, Feed, File, erp, order_line
 
@@ -378,8 +380,6 @@ def test_consents_and_products_land_in_their_tables(feed: Feed) -> None:
 def test_two_identifiers_with_one_key_stop_the_publish(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipelines.ingest import bundles
-
     feed.deliver(app(app_event("m1", anonymousId="d1")))
     key = identifier_key("device_id", "d1", SECRET)
     monkeypatch.setattr(bundles, "identifier_key_sql", lambda *_: f"CAST({key} AS BIGINT)")
@@ -390,13 +390,11 @@ def test_two_identifiers_with_one_key_stop_the_publish(
 def test_a_large_delivery_is_loaded_in_parts_with_the_same_result(
     new_feed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipelines.ingest import load as module
-
     lines = [app_event(f"m{n % 70}", anonymousId=f"d{n % 7}") for n in range(100)]
     files = [app(*lines, path="a.jsonl")]
     whole, parts = new_feed(), new_feed()
     whole.deliver(*files)
-    monkeypatch.setattr(module, "PART_ROWS", 10)
+    monkeypatch.setattr(sys.modules["pipelines.ingest.load"], "PART_ROWS", 10)
     monkeypatch.setattr("lake.lines.BATCH_BYTES", 3000)
     parts.deliver(*files)
     for table in ("events", "sightings", "bundles", "identifiers", "deliveries"):

@@ -11,6 +11,7 @@ import pytest
 
 from lake import conf
 from lake.draft import Draft
+from lake.store import open_lake
 from pipelines.tags import declared, publish_tags, refresh_partials
 from pipelines.tags.measures import measures_of
 from pipelines.tags.partials import stale_dates
@@ -153,7 +154,7 @@ def test_a_new_measure_is_computed_over_history(tmp_path: Path, sample_tags: lis
         publish_tags(draft, tags)
         assert tiny.tag_rows(draft)["p"]["pieces"] == 5
         draft.publish("run", "inputs", "rules", lambda: CLOCK)
-    with tiny.open_lake(tmp_path).reader() as session:
+    with open_lake(tmp_path).reader() as session:
         rows = session.rows("SELECT business_date, pieces FROM tag_values ORDER BY 1")
     assert rows == [(tiny.DAY, None), (tiny.DAY + timedelta(days=1), 5)]
 

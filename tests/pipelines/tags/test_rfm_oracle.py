@@ -56,10 +56,13 @@ def orders(request: pytest.FixtureRequest) -> list[tuple[str, date, int]]:
 
 
 def by_numpy(orders: list[tuple[str, date, int]]) -> dict[str, str]:
-    names = sorted({name for name, _, _ in orders})
-    days = np.array([(ANALYSIS - max(d for n, d, _ in orders if n == m)).days for m in names])
-    counts = np.array([sum(n == m for n, _, _ in orders) for m in names])
-    amounts = np.array([sum(a for n, _, a in orders if n == m) for m in names])
+    held: dict[str, list[tuple[date, int]]] = {}
+    for name, on, paid in orders:
+        held.setdefault(name, []).append((on, paid))
+    names = sorted(held)
+    days = np.array([(ANALYSIS - max(on for on, _ in held[name])).days for name in names])
+    counts = np.array([len(held[name]) for name in names])
+    amounts = np.array([sum(paid for _, paid in held[name]) for name in names])
 
     def score(values: np.ndarray) -> np.ndarray:
         edges = np.quantile(values, [0.2, 0.4, 0.6, 0.8])
@@ -94,9 +97,8 @@ def test_scores_equal_those_of_the_r_package(
         session.execute(
             "CREATE TABLE persons AS SELECT DISTINCT one_id, 0 AS person_no FROM person_partials"
         )
-        rows = session.rows(
-            f"SELECT one_id, rfm FROM ({tag_query(tags, ANALYSIS, 'person_partials').sql('duckdb')})"
-        )
+        query = tag_query(tags, ANALYSIS, "person_partials").sql(dialect="duckdb")
+        rows = session.rows(f"SELECT one_id, rfm FROM ({query})")
     found = {str(name): score for name, score in rows}
     assert len(found) == 995
     assert [found[name] for name in sorted(found)[:5]] == ["343", "412", "323", "544", "433"]
