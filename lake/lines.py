@@ -39,7 +39,7 @@ class OpenFile:
 
     number: int
     content: Any
-    """bytes, or a mapped file."""
+    """bytes, a mapped file, or a binary file to read from."""
     is_gzip: bool = False
     header: bytes | None = None
     """First line without its end, where the format has a header."""
@@ -102,6 +102,9 @@ def _pieces(file: OpenFile, has_header: bool, size: int) -> Iterator[_Piece]:
 
 def _blocks(content: Any, size: int) -> Iterator[tuple[Any, bool]]:
     """Cut ``content`` after line ends into blocks of about ``size`` bytes."""
+    if hasattr(content, "readinto"):
+        yield from _streamed(content, size)
+        return
     start, length = 0, len(content)
     if length <= size:
         yield content, True
@@ -114,6 +117,19 @@ def _blocks(content: Any, size: int) -> Iterator[tuple[Any, bool]]:
             end = (found if found >= 0 else content.find(b"\n", end)) + 1 or length
         yield view[start:end], end == length
         start = end
+
+
+def _streamed(content: Any, size: int) -> Iterator[tuple[bytes, bool]]:
+    rest = content.read(size)
+    while True:
+        more = content.read(size)
+        if not more:
+            yield rest, True
+            return
+        end = rest.rfind(b"\n") + 1
+        if end:
+            yield rest[:end], False
+        rest = rest[end:] + more
 
 
 def _unpacked(file: OpenFile, size: int) -> Iterator[tuple[bytes, bool]]:
@@ -132,7 +148,8 @@ def _unpacked(file: OpenFile, size: int) -> Iterator[tuple[bytes, bool]]:
 
 def _inflate(file: OpenFile, size: int) -> Iterator[bytes]:
     """The decompressed bytes of every member; a damaged end is noted on the file."""
-    data = bytes(file.content)
+    whole = file.content.read() if hasattr(file.content, "readinto") else file.content
+    data = bytes(whole)
     is_first = True
     while data:
         member = zlib.decompressobj(wbits=31)
@@ -171,15 +188,26 @@ def _table(pieces: list[_Piece], encoding: str) -> pa.Table:
     buffer = pa.py_buffer(raw)
     table = pa.Table.from_arrays(
         [
-            pa.array(np.repeat([piece.file.number for piece in pieces], counts), pa.int32()),
-            pa.array(np.arange(len(ends)) + np.repeat(starts - first, counts), pa.int64()),
+            _numbers(np.repeat([piece.file.number for piece in pieces], counts), pa.int32()),
+            _numbers(np.arange(len(ends)) + np.repeat(starts - first, counts), pa.int64()),
             _array(pa.binary(), buffer, ends),
             _text(buffer, ends, pieces, encoding),
             _cut(pieces, counts),
         ],
         schema=SCHEMA,
     )
-    return table if is_row.all() else table.filter(pa.array(is_row))
+    return table if is_row.all() else table.filter(_flags(is_row))
+
+
+def _numbers(values: Any, kind: pa.DataType) -> pa.Array:
+    """An Arrow array over numpy's memory; ``pa.array`` would load pandas, which takes a second."""
+    data = np.ascontiguousarray(values, kind.to_pandas_dtype())
+    return pa.Array.from_buffers(kind, len(data), [None, pa.py_buffer(data)])
+
+
+def _flags(values: Any) -> pa.Array:
+    bits = pa.py_buffer(np.packbits(values, bitorder="little"))
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, bits])
 
 
 def _cut(pieces: list[_Piece], counts: Any) -> pa.Array:
@@ -193,7 +221,7 @@ def _cut(pieces: list[_Piece], counts: Any) -> pa.Array:
         return whole
     mask = np.zeros(len(whole), bool)
     mask[[place for place, _ in marks]] = True
-    return pc.replace_with_mask(whole, pa.array(mask), pa.array([ending for _, ending in marks]))
+    return pc.replace_with_mask(whole, _flags(mask), pa.array([ending for _, ending in marks]))
 
 
 def _array(kind: pa.DataType, data: pa.Buffer, ends: Any, valid: Any = None) -> pa.Array:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from pipelines.ingest.identifying import normalise_step
 
 from jobs import settings
 from lake.engines import duckdb as embedded
 from lake.engines import spark as outgrown
 from lake.store import Lake
-from pipelines.ingest.identifying import normalise_step
 from pipelines.tags import declared
 from pipelines.tags.measures import measures_of
 from pipelines.tags.partials import partials_step

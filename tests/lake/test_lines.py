@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from lake.lines import OpenFile, batches
 
 
 def rows(
-    *contents: bytes, encoding: str = "utf-8", header: bool = False, size: int = 1 << 20,
+    *contents: Any, encoding: str = "utf-8", header: bool = False, size: int = 1 << 20,
     is_gzip: bool = False,
 ) -> tuple[list[tuple[Any, ...]], list[OpenFile]]:
     files = [OpenFile(n, content, is_gzip) for n, content in enumerate(contents)]
@@ -88,13 +89,16 @@ def test_what_is_no_gzip_is_unreadable() -> None:
 
 
 @given(
-    st.lists(st.binary(max_size=30), max_size=6), st.integers(1, 40), st.booleans(), st.booleans()
+    st.lists(st.binary(max_size=30), max_size=6), st.integers(1, 40), st.booleans(), st.booleans(),
+    st.booleans(),
 )
 def test_no_byte_is_lost_however_batches_fall(
-    contents: list[bytes], size: int, is_gzip: bool, header: bool
+    contents: list[bytes], size: int, is_gzip: bool, header: bool, is_stream: bool
 ) -> None:
     contents = [content.removeprefix(b"\xef\xbb\xbf") for content in contents]
-    sent = [gzip.compress(content) for content in contents] if is_gzip else contents
+    sent: list[Any] = [gzip.compress(content) if is_gzip else content for content in contents]
+    if is_stream:
+        sent = [io.BytesIO(content) for content in sent]
     found, files = rows(*sent, header=header, size=size, is_gzip=is_gzip)
     wanted = []
     for number, content in enumerate(contents):

@@ -41,9 +41,9 @@ def test_a_new_feed_is_one_file() -> None:
     [
         ("format: csv", "format: csv\ncolour: red", r"unknown field `colour`(.|\n)*tills.yml:3"),
         ("format: csv", "format: xml", r"Invalid enum value 'xml'(.|\n)*tills.yml:2"),
-        ("{type: date, ", "{type: day, ", r"Invalid enum value 'day'(.|\n)*tills.yml:6"),
+        ("{type: date, ", "{type: day, ", r"Invalid enum value 'day'(.|\n)*tills.yml:5"),
         ("type: phone", "type: fax", r"Invalid enum value 'fax'(.|\n)*tills.yml:11"),
-        ("occurred: at", "occurred: on", "the column 'on' is used and not declared"),
+        ("occurred: at", "occurred: when", "the column 'when' is used and not declared"),
         ("event_types:", "properties: [phone]\nevent_types:", "'phone' is personal"),
         ("occurred: at\n", "", "a source of events says occurred and event_types"),
         ("format: csv", "format: csv\ninto: consents", "into: consents and the section"),

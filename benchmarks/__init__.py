@@ -1,0 +1,1 @@
+"""One module per performance claim, each beside its rival in the same run."""
