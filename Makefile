@@ -32,13 +32,13 @@ check: .venv/dev ## the fast part: ruff, mypy, import contracts, tidy and unit t
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow and not prove"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not prove"
 
 test: .venv/dev ## everything that a change must pass
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not prove"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not prove"
 
 prove: .venv/dev ## the long proofs, whose results are committed in docs/proofs.md
 	$(BIN)/python -m pytest -m "prove"

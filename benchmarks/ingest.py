@@ -92,7 +92,7 @@ def run_ours(file: Path, folder: Path) -> float:
 def run_rival(file: Path, folder: Path) -> float:
     """Seconds in which DuckDB alone rewrites ``file`` as partitioned Parquet."""
     folder.mkdir(parents=True)
-    options = {
+    options: dict[str, str | bool | int | float | list[str]] = {
         "threads": THREADS, "memory_limit": MEMORY, "preserve_insertion_order": False,
         "temp_directory": str(folder / "spill"), "partitioned_write_max_open_files": 1000,
     }

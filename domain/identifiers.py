@@ -76,23 +76,33 @@ def normalise_sql(kind: str, value: str, region: str) -> str:
     Only for phones it is partial: NULL where it is no plain mobile number of ``region``, and
     ``normalise`` decides.
     """
+    return normalise_clean_sql(kind, clean_sql(value), region)
+
+
+def clean_sql(value: str) -> str:
+    """What is common to all types, as SQL: half width, nothing invisible, neither empty nor long."""
+    half = f"translate({value}, '{_sql(_FULL_WIDTH)}', '{_sql(_HALF_WIDTH)}')"
+    clean = f"trim(regexp_replace({half}, '{_INVISIBLE}', '', 'g'), '{_SPACES}')"
+    bounded = f"CASE WHEN length({clean}) BETWEEN 1 AND {LONGEST} THEN {clean} END"
+    is_plain = f"regexp_full_match({value}, '[!-~]{{1,{LONGEST}}}')"
+    return f"CASE WHEN {is_plain} THEN {value} ELSE {bounded} END"
+
+
+def normalise_clean_sql(kind: str, clean: str, region: str) -> str:
+    """``normalise_sql`` of what ``clean_sql`` has cleaned, for bulk work in two steps."""
     _known(kind)
-    clean = (
-        f"trim(regexp_replace(translate({value}, '{_sql(_FULL_WIDTH)}', '{_sql(_HALF_WIDTH)}'), "
-        f"'{_INVISIBLE}', '', 'g'), '{_SPACES}')"
-    )
-    short = f"CASE WHEN length({clean}) BETWEEN 1 AND {LONGEST} THEN {clean} END"
-    lower = f"translate({short}, '{_UPPER}', '{_LOWER}')"
-    upper = f"translate({short}, '{_LOWER}', '{_UPPER}')"
+    lower = f"translate({clean}, '{_UPPER}', '{_LOWER}')"
+    upper = f"translate({clean}, '{_LOWER}', '{_UPPER}')"
     if kind == "phone":
-        return _phone_sql(short, region)
+        return _phone_sql(clean, region)
     if kind == "email":
         return f"CASE WHEN regexp_full_match({lower}, '{_EMAIL}', 's') THEN {lower} END"
     if kind == "device_id":
-        return f"CASE WHEN regexp_full_match({short}, '{_HEX_ID}') THEN {lower} ELSE {short} END"
+        is_upper = f"regexp_full_match({clean}, '{_HEX_ID}') AND regexp_matches({clean}, '[A-F]')"
+        return f"CASE WHEN {is_upper} THEN {lower} ELSE {clean} END"
     if kind == "member_card":
         return f"replace({upper}, ' ', '')"
-    return {"oaid": lower, "idfa": upper}.get(kind, short)
+    return {"oaid": lower, "idfa": upper}.get(kind, clean)
 
 
 def identifier_key(kind: str, value: str, secret: bytes) -> int:

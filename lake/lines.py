@@ -119,17 +119,20 @@ def _blocks(content: Any, size: int) -> Iterator[tuple[Any, bool]]:
         start = end
 
 
-def _streamed(content: Any, size: int) -> Iterator[tuple[bytes, bool]]:
-    rest = content.read(size)
+def _streamed(content: Any, size: int) -> Iterator[tuple[Any, bool]]:
+    rest = b""
     while True:
-        more = content.read(size)
-        if not more:
+        buffer = bytearray(len(rest) + size)
+        view = memoryview(buffer)
+        view[: len(rest)] = rest
+        count = len(rest) + content.readinto(view[len(rest) :])
+        if count == len(rest):
             yield rest, True
             return
-        end = rest.rfind(b"\n") + 1
+        end = buffer.rfind(b"\n", 0, count) + 1
+        rest = bytes(view[end:count])
         if end:
-            yield rest[:end], False
-        rest = rest[end:] + more
+            yield view[:end], False
 
 
 def _unpacked(file: OpenFile, size: int) -> Iterator[tuple[bytes, bool]]:

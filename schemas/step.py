@@ -46,7 +46,7 @@ class Step:
     kind: Kind
     writes: tuple[str, ...]
     reads: Mapping[str, Reach] = field(default_factory=dict)
-    sql: exp.Expression | None = None
+    sql: exp.Expr | None = None
     rows: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None
     graph: Callable[[Mapping[str, pa.Table]], Mapping[str, pa.Table]] | None = None
     schema: pa.Schema | None = None

@@ -11,6 +11,7 @@ from types import TracebackType
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sqlglot import exp
 
 from schemas.errors import StorageError, UsageError
 from schemas.step import Step
@@ -190,9 +191,18 @@ def _columns_of(path: str) -> Iterable[str]:
 def run(session: Session, step: Step, tables: Mapping[str, str]) -> pa.Table:
     """Run a ``rows`` or ``sql`` step; ``tables`` maps names it reads to views of the session."""
     if step.kind == "sql":
-        assert step.sql is not None
-        return session.table(step.sql.sql(dialect="duckdb"))
+        return session.table(placed(step, tables).sql(dialect="duckdb"))
     assert step.rows is not None
     (source,) = tables.values()
     reader = session.con.sql(f'SELECT * FROM "{source}"').to_arrow_reader(100_000)
     return pa.Table.from_batches([step.rows(batch) for batch in reader], schema=step.schema)
+
+
+def placed(step: Step, tables: Mapping[str, str]) -> exp.Expr:
+    """The tree of an ``sql`` step that reads the views which ``tables`` gives for its names."""
+    assert step.sql is not None
+    tree = step.sql.copy()
+    for table in tree.find_all(exp.Table):
+        if table.name in tables:
+            table.set("this", exp.to_identifier(tables[table.name], quoted=True))
+    return tree

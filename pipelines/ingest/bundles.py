@@ -5,11 +5,12 @@ from __future__ import annotations
 import pyarrow as pa
 
 from domain.identifiers import (
+    clean_sql,
     identifier_key_sql,
     key_of_hash_sql,
     mobiles_in,
     normalise,
-    normalise_sql,
+    normalise_clean_sql,
 )
 from lake.engines.duckdb import Session, quoted
 from schemas.programme import Programme
@@ -81,13 +82,14 @@ def _find(session: Session, name: str, region: str) -> None:
 def _normalise(session: Session, programme: Programme) -> None:
     kinds = [str(kind) for (kind,) in session.rows("SELECT DISTINCT type FROM ingest_places")]
     branches = " ".join(
-        f"WHEN {quoted(kind)} THEN {normalise_sql(kind, 'came', programme.region)}"
+        f"WHEN {quoted(kind)} THEN {normalise_clean_sql(kind, 'clean', programme.region)}"
         for kind in sorted(kinds)
     )
     value = f"CASE type {branches} END" if kinds else "NULL"
     session.execute(
         f"CREATE OR REPLACE TEMP TABLE ingest_values AS SELECT type, came, {value} AS value "
-        "FROM (SELECT DISTINCT type, came FROM ingest_places)"
+        f"FROM (SELECT *, {clean_sql('came')} AS clean "
+        "FROM (SELECT DISTINCT type, came FROM ingest_places))"
     )
     left = session.rows("SELECT came FROM ingest_values WHERE type = 'phone' AND value IS NULL")
     pairs = [(str(c), v) for (c,) in left if (v := normalise("phone", str(c), programme.region))]

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+from sqlglot import exp
+
 from lake.draft import Draft
+from lake.engines import duckdb as embedded
 from pipelines.tags.measures import Measure, daily, measures_of
+from schemas.step import Step, everything, same_day
 from schemas.tag_definitions import Measured
 
+DATED = ("events", "order_lines")
 PERSON_PARTIALS = "person_partials"
 
 
@@ -49,21 +54,29 @@ def refresh_partials(
     chosen = stale_dates(draft, definitions) if dates is None else list(dates)
     if not chosen:
         return 0
-    for source in ("events", "order_lines"):
+    for source in DATED:
         draft.show_dates(source, chosen, f"{source}_of_dates")
     # Into a table first: many measures at once into many files cost twice the time.
-    draft.session.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {partials_sql(measures)}")
+    step = partials_step(measures)
+    tree = embedded.placed(step, {name: f"{name}_of_dates" for name in DATED})
+    draft.session.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {tree.sql(dialect='duckdb')}")
     rows = draft.replace_dates("partials", chosen, "SELECT * FROM fresh")
     draft.session.execute("DROP TABLE fresh")
-    for source in ("events", "order_lines"):
+    for source in DATED:
         draft.session.execute(f"DROP VIEW {source}_of_dates")
     return rows
 
 
-def partials_sql(measures: Sequence[Measure]) -> str:
-    """One query that gives the partials of every measure over the views ``…_of_dates``."""
-    return " UNION ALL ".join(
-        daily(measure, f"{measure.source}_of_dates").sql(dialect="duckdb") for measure in measures
+def partials_step(measures: Sequence[Measure]) -> Step:
+    """The partials of every measure from the rows of the dates that changed."""
+    parts = [daily(measure, measure.source) for measure in measures]
+    return Step(
+        name="partials",
+        kind="sql",
+        reads={**dict.fromkeys(DATED, same_day()), "products": everything()},
+        writes=("partials",),
+        sql=exp.union(*parts, distinct=False, copy=False) if len(parts) > 1 else parts[0],
+        says="mergeable daily measures per bundle",
     )
 
 

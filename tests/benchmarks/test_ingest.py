@@ -30,7 +30,8 @@ def test_the_file_has_its_repeated_and_its_broken_lines(tmp_path: Path) -> None:
     rows = duckdb.sql(
         "SELECT count(*), count(*) FILTER (NOT json_valid(line)), "
         "count(*) - count(DISTINCT regexp_extract(line, 'messageId\":\"(\\w+)', 1)) "
-        f"FROM read_csv('{file}', columns = {{line: 'VARCHAR'}}, header = false, quote = '', delim = '\x02')"
+        f"FROM read_csv('{file}', columns = {{line: 'VARCHAR'}}, header = false, quote = '', "
+        "delim = '\x02')"
     ).fetchall()
     assert rows == [(2000, 10, 20)]
 

@@ -42,24 +42,6 @@ def test_days_are_half_open() -> None:
     ]
 
 
-@pytest.fixture(scope="module")
-def con() -> duckdb.DuckDBPyConnection:
-    con = duckdb.connect()
-    con.execute("SET TimeZone = 'UTC'")
-    return con
-
-
-@given(
-    st.datetimes(datetime(2000, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),
-    st.sampled_from(ZONES),
-)
-def test_python_and_sql_give_the_same_business_date(
-    con: duckdb.DuckDBPyConnection, at: datetime, zone: str
-) -> None:
-    (got,) = con.execute(f"SELECT {business_date_sql('?::TIMESTAMPTZ', zone)}", [at]).fetchall()
-    assert got[0] == business_date(at, zone)
-
-
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "UTC", "Europe/London", "Asia/Kathmandu"])
 @given(at=st.datetimes(datetime(1970, 1, 1), datetime(2037, 1, 1)))
 def test_sql_and_python_agree_on_days_and_local_times(zone: str, at: datetime) -> None:

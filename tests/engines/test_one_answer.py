@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pipelines.ingest.identifying import normalise_step
+from pipelines.ingest.normalising import normalise_step
 
 from jobs import settings
 from lake.engines import duckdb as embedded

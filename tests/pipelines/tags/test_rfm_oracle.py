@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lake.engines import duckdb as embedded
 from lake.engines.duckdb import Session
 from pipelines.tags import declared
 from pipelines.tags.factory import tag_query
 from pipelines.tags.measures import measures_of
-from pipelines.tags.partials import partials_sql
+from pipelines.tags.partials import partials_step
 from schemas.tag_definitions import Tag, TagFile
 from tests import tiny
 
@@ -89,10 +90,12 @@ def test_scores_equal_those_of_the_r_package(
     )
     # Without a lake: seven hundred dates would be as many files.
     with Session(tmp_path) as session:
-        session.register("order_lines_of_dates", lines)
+        session.register("order_lines", lines)
+        step = partials_step(measures_of(tags))
+        session.register("partials", embedded.run(session, step, {}))
         session.execute(
             "CREATE TABLE person_partials AS SELECT bundle_id AS one_id, * EXCLUDE (bundle_id) "
-            f"FROM ({partials_sql(measures_of(tags))})"
+            "FROM partials"
         )
         session.execute(
             "CREATE TABLE persons AS SELECT DISTINCT one_id, 0 AS person_no FROM person_partials"
