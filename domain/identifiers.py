@@ -80,7 +80,7 @@ def normalise_sql(kind: str, value: str, region: str) -> str:
 
 
 def clean_sql(value: str) -> str:
-    """What is common to all types, as SQL: half width, nothing invisible, neither empty nor long."""
+    """What all types have in common, as SQL: half width, visible, neither empty nor long."""
     half = f"translate({value}, '{_sql(_FULL_WIDTH)}', '{_sql(_HALF_WIDTH)}')"
     clean = f"trim(regexp_replace({half}, '{_INVISIBLE}', '', 'g'), '{_SPACES}')"
     bounded = f"CASE WHEN length({clean}) BETWEEN 1 AND {LONGEST} THEN {clean} END"

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 Ending = Literal["whole", "no_newline", "gzip_cut", "unreadable"]
 
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 64 << 20
 SCHEMA = pa.schema(
     [
         pa.field("file_no", pa.int32()),
@@ -61,13 +61,12 @@ class _Piece:
 
 
 def batches(
-    files: Iterable[OpenFile], encoding: str, has_header: bool, size: int | None = None
+    files: Iterable[OpenFile], encoding: str, has_header: bool, size: int = BATCH_BYTES
 ) -> Iterator[pa.Table]:
-    """Tables of ``SCHEMA`` of about ``size`` bytes (default ``BATCH_BYTES``), many files together.
+    """Tables of ``SCHEMA`` of about ``size`` bytes, lines of many small files together.
 
     Blank lines and headers are no rows. Lines are numbered from 1 as the file has them.
     """
-    size = size or BATCH_BYTES
     waiting: list[_Piece] = []
     total = 0
     for file in files:

@@ -71,7 +71,7 @@ def read(root: Path) -> pa.Table:
 
 
 def _read_file(path: str) -> pa.Table:
-    return pq.read_table(path, partitioning=None).cast(RELEASES.schema)
+    return pq.ParquetFile(path).read().cast(RELEASES.schema)
 
 
 def every(root: Path) -> list[Release]:

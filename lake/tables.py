@@ -72,7 +72,8 @@ def _add_columns(delta: DeltaTable, table: Table) -> None:
 def files(root: Path, version: int) -> list[DataFile]:
     """Files of the table at ``version``."""
     delta = DeltaTable(str(root), version=version)
-    actions = pa.table(delta.get_add_actions(flatten=True)).to_pydict()
+    found = pa.RecordBatchReader.from_stream(delta.get_add_actions(flatten=True))
+    actions = found.read_all().to_pydict()
     dates = actions.get("partition.d") or [""] * len(actions["path"])
     return [
         DataFile(str(root / path), d or "", rows or 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -58,4 +58,22 @@ def timeline(
         one_id = identity.find_person(session, who)
         found = identity.timeline(session, one_id, first, last, is_clear=clear)
     rows = found.to_pylist()
-    show.rows("events", rows[-limit:] if limit else rows, form)
+    rows = rows[-limit:] if limit else rows
+    show.rows("events", rows if form is Format.JSON else [_line(row) for row in rows], form)
+
+
+def _line(row: dict[str, Any]) -> dict[str, str]:
+    """An event as one line: when, where, what, seen as whom, and what more is known of it."""
+    properties = dict(row["properties"] or [])
+    details = [f"{name} {row[name]}" for name in ("order_id", "product_id") if row[name]]
+    if row["paid_minor"] is not None:
+        details.append(f"{row['quantity']} for {row['paid_minor'] / 100:,.2f} {row['currency']}")
+    details += [f"{name} {value}" for name, value in properties.items()]
+    details += [str(row[name]) for name in ("direction", "text_masked") if row[name]]
+    return {
+        "occurred_at": f"{row['occurred_at']:%Y-%m-%d %H:%M:%S}Z",
+        "source": row["source"],
+        "type": row["type"],
+        "seen as": ", ".join(f"{one['type']} {one['value']}" for one in row["identifiers"] or []),
+        "what": ", ".join(details),
+    }

@@ -20,6 +20,8 @@ from schemas.sources import Source
 Read = Callable[[Delivery], Any]
 ROWS_PER_CHUNK = 20_000
 """Rows that one DuckDB thread takes at a time."""
+CSV_BATCH_BYTES = 24 << 20
+"""Cut into fields, a batch takes several times its size."""
 
 _BAD = pa.schema(
     [
@@ -75,7 +77,8 @@ def stage(
     seen: dict[int, OpenFile] = {}
     has_header = source.format == "csv"
     select = parsing.query(source, programme)
-    for batch in lines.batches(_noted(files, seen), source.encoding, has_header):
+    size = CSV_BATCH_BYTES if has_header else lines.BATCH_BYTES
+    for batch in lines.batches(_noted(files, seen), source.encoding, has_header, size):
         for header, table in _by_header(batch, seen) if has_header else [(b"", batch)]:
             if has_header:
                 names = fields.names(header, source)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -52,10 +54,8 @@ def test_a_wrong_definition_is_said_with_file_line_expected_and_got(
 
 @given(st.text(max_size=80))
 def test_no_text_gives_anything_but_a_structure_or_a_clear_error(text: str) -> None:
-    try:
-        parse(text, "x.yml", Whole)
-    except ConfigError as error:
-        assert error.where.startswith("x.yml")
+    with suppress(ConfigError):
+        assert isinstance(parse(text, "x.yml", Whole), Whole)
 
 
 def test_the_schema_for_editors_names_every_field() -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pipelines.ingest.normalising import normalise_step
 
 from jobs import settings
 from lake.engines import duckdb as embedded
 from lake.engines import spark as outgrown
 from lake.store import Lake
+from pipelines.ingest.normalising import normalise_step
 from pipelines.tags import declared
 from pipelines.tags.measures import measures_of
 from pipelines.tags.partials import partials_step

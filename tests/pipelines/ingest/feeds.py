@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -87,3 +89,22 @@ def order_line(order_id: str = "O1", line_no: int = 1, **changed: str) -> str:
 def erp(lines: Iterable[str], path: str = "erp_orders/2017-03-01/group-01.csv") -> File:
     """A file of the ERP."""
     return File("erp_orders", path, "\n".join([ERP_HEADER, *lines, ""]).encode())
+
+
+def app_event(message_id: str = "m1", **changed: Any) -> bytes:
+    """One line of the app; ``changed`` replaces keys, ``"absent"`` takes one away."""
+    row = {
+        "type": "track", "messageId": message_id, "anonymousId": "d1",
+        "event": "Product Viewed", "properties": {"product_id": "p1", "price": 12.5},
+        "context": {"app": {"name": "shop"}},
+        "originalTimestamp": "2017-03-01T01:00:00.000Z", "sentAt": "2017-03-01T01:00:01.000Z",
+        "receivedAt": "2017-03-01T01:00:01.500Z",
+    }
+    kept = {k: v for k, v in (row | changed).items() if v != "absent"}
+    return json.dumps(kept, ensure_ascii=False).encode()
+
+
+def app(*lines: bytes, path: str = "app_events/2017-03-01/09.jsonl.gz") -> File:
+    """A file of the app."""
+    content = b"".join(line + b"\n" for line in lines)
+    return File("app_events", path, gzip.compress(content) if path.endswith("gz") else content)
