@@ -9,12 +9,13 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from lake import releases
+from lake import conf, releases
 from lake.engines.duckdb import Session, quoted
 from lake.store import Lake as Store
 from lake.store import open_lake
 from pipelines import identity
 from schemas import catalog
+from schemas.audiences import Audience
 from schemas.errors import NotFoundError
 
 
@@ -90,11 +91,12 @@ class Release:
         return members
 
     def _known_audience(self, name: str) -> None:
-        rows = self._session.rows("SELECT DISTINCT audience FROM audience_members ORDER BY 1")
-        known = [str(row[0]) for row in rows]
+        rows = self._session.rows("SELECT DISTINCT audience FROM audience_members")
+        declared = [audience.name for audience in conf.load("audiences", Audience)]
+        known = sorted({*declared, *(str(row[0]) for row in rows)})
         if name not in known:
             raise NotFoundError(
-                f"there is no audience {name!r}", expected=", ".join(known) or "none yet", got=name
+                f"there is no audience {name!r}", expected=", ".join(known), got=name
             )
 
 

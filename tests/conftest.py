@@ -25,10 +25,10 @@ os.environ["GUIYI_IDENTIFIER_SECRET"] = "a secret for tests only"
 
 @pytest.fixture(scope="session")
 def landed_world(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """The world of sixty households as delivered, nothing published."""
+    """The world of 140 households, enough for the model's gate, as delivered, nothing published."""
     from tests.lakes import land_world
 
-    return land_world(tmp_path_factory.mktemp("world") / "data", households=60)
+    return land_world(tmp_path_factory.mktemp("world") / "data", households=140)
 
 
 @pytest.fixture(scope="session")
