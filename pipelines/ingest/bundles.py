@@ -112,10 +112,11 @@ def _group(session: Session) -> None:
         "k.value, min(p.path) AS path FROM ingest_places AS p JOIN ingest_keys AS k "
         "USING (type, came) GROUP BY ALL"
     )
-    digest = "sha256(string_agg(identifier_key || '@' || path, ',' ORDER BY identifier_key))"
+    members = "list_transform(identifiers, lambda m: m.identifier_key || '@' || m.path)"
+    bundle_id = key_of_hash_sql(f"sha256(array_to_string({members}, ','))")
     session.execute(
-        "CREATE OR REPLACE TEMP TABLE ingest_slots AS SELECT r.*, m.bundle_id, m.identifiers "
-        f"FROM ingest_raw AS r JOIN (SELECT no, {key_of_hash_sql(digest)} AS bundle_id, "
+        "CREATE OR REPLACE TEMP TABLE ingest_slots AS SELECT r.*, m.identifiers, "
+        f"{bundle_id} AS bundle_id FROM ingest_raw AS r JOIN (SELECT no, "
         "list({'identifier_key': identifier_key, 'type': type, 'path': path} "
         "ORDER BY identifier_key) AS identifiers FROM ingest_members GROUP BY no) AS m USING (no)"
     )

@@ -111,6 +111,9 @@ def typed(column: Column, came: str, zone: str) -> str:
     if column.type not in forms:
         return came
     pattern, read = forms[column.type]
+    if column.type == "iso_time":
+        is_utc = f"ends_with({came}, 'Z') AND strlen({came}) BETWEEN 20 AND 30"
+        return f"CASE WHEN {is_utc} OR regexp_full_match({came}, '{pattern}') THEN {read} END"
     return f"CASE WHEN regexp_full_match({came}, '{pattern}') THEN {read} END"
 
 

@@ -20,7 +20,7 @@ from schemas.sources import Source
 
 PART_BYTES = 1_500 << 20
 """Text that is staged at a time; more is loaded in parts, with the same result."""
-PART_ROWS = 1_500_000
+PART_ROWS = 2_000_000
 GZIP_RATIO = 8
 
 

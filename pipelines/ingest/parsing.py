@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
+
 from domain.clocks import correct_sql
 from domain.dates import business_date_sql
 from lake.engines.duckdb import quoted
@@ -102,7 +104,8 @@ def _verdict(source: Source, zone: str) -> str:
     whens = " ".join(
         f"WHEN {failed} THEN '{reason}{MARK}' || {detail}" for failed, reason, detail in checks
     )
-    return f"CASE {whens} END"
+    is_bad = " OR ".join(failed for failed, _, _ in checks)
+    return f"CASE WHEN {is_bad} THEN CASE {whens} END END"
 
 
 Check = tuple[str, str, str]
@@ -168,7 +171,8 @@ def _row_checks(source: Source) -> list[Check]:
         return []
     kinds = sorted({name for rule in source.event_types for name in rule.when})
     came = " || ' ' || ".join(f"coalesce({columns.text(source, k)}, '')" for k in kinds) or "''"
-    early = f"ingest_time.at < TIMESTAMPTZ '{source.earliest_on} 00:00:00+00'"
+    earliest = datetime.combine(source.earliest_on, time(), UTC)
+    early = f"epoch_us(ingest_time.at) < {int(earliest.timestamp()) * 1_000_000}"
     late = f"epoch_us(ingest_time.at) > epoch_us(delivered_at) + {source.ahead_hours} * 3600000000"
     when = "'expected a time from " + str(source.earliest_on) + (
         " up to delivery, got ' || CAST(ingest_time.at AS VARCHAR)"
