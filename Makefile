@@ -41,7 +41,7 @@ test: .venv/dev ## everything that a change must pass
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not prove"
 
 prove: .venv/dev ## the long proofs, whose results are committed in docs/proofs.md
-	$(BIN)/python -m pytest -m "prove"
+	$(BIN)/python -m tests.proofs
 	$(MAKE) bench
 
 bench: .venv/dev ## the benchmarks, each beside its rival
