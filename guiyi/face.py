@@ -16,7 +16,8 @@ from lake.store import open_lake
 from pipelines import identity
 from schemas import catalog
 from schemas.audiences import Audience
-from schemas.errors import NotFoundError
+from schemas.errors import NotFoundError, UsageError
+from schemas.programme import Programme
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,11 @@ class Lake:
         return [release.business_date for release in self._store.releases()]
 
     def release(self, as_of: date | int | str | None = None) -> Release:
-        """The newest release, that of a business date (also as ISO text), or that of a number."""
-        wanted = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
+        """The newest release, that of a business date (also as ISO text), or that of a number.
+
+        UsageError for a text that is no date.
+        """
+        wanted = _date(as_of) if isinstance(as_of, str) else as_of
         found = self._store.release(wanted)
         return Release(found, found.open(self._store.session()))
 
@@ -73,7 +77,8 @@ class Release:
 
     def person(self, who: str) -> str:
         """The one_id of a one_id, a person_no, or any identifier's value."""
-        return identity.find_person(self._session, who)
+        (programme,) = conf.load("programme.yml", Programme)
+        return identity.find_person(self._session, who, programme.region)
 
     def timeline(self, who: str, start: date | None = None, end: date | None = None) -> pa.Table:
         """A person's events from all sources in time order, with source and identifiers."""
@@ -98,6 +103,15 @@ class Release:
             raise NotFoundError(
                 f"there is no audience {name!r}", expected=", ".join(known), got=name
             )
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            "this is not a date", expected="a business date such as 2017-12-31", got=repr(text)
+        ) from None
 
 
 def open(root: str | Path | None = None) -> Lake:

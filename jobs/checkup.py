@@ -47,11 +47,11 @@ class Check:
         }
 
 
-def examine(data: str | None) -> list[Check]:
+def examine(data: str | None, conf: Path | None = None) -> list[Check]:
     """Every check, the core's first."""
     root = Path(data or os.environ.get("GUIYI_DATA") or "data")
     checks = [_python(), *(_package(name, None) for name in CORE), _memory(), _disk(root)]
-    checks += [_definitions(), _lake(root), _java()]
+    checks += [_definitions(conf), _lake(root), _java()]
     return checks + [_package(name, extra) for name, extra in EXTRAS.items()]
 
 
@@ -88,9 +88,9 @@ def _disk(root: Path) -> Check:
     return Check("disk", free >= 3, f"{free:.0f} GB free at {place}", "free 3 GB")
 
 
-def _definitions() -> Check:
+def _definitions(conf: Path | None) -> Check:
     try:
-        read = settings.read()
+        read = settings.read(conf)
     except GuiyiError as error:
         return Check("definitions", False, str(error).replace("\n", ";"), "mend the line named")
     return Check("definitions", True, f"{len(read.sources)} sources, {len(read.tags)} tag files")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 from domain.dates import days
+from lake.store import Lake
 from schemas.errors import UsageError
 
 
@@ -64,3 +65,16 @@ def instant(text: str | None) -> datetime:
             where="--delivered-at",
         )
     return at
+
+
+def not_before_newest(lake: Lake, at: datetime) -> None:
+    """UsageError when a delivery at ``at`` would belong before the cut of what is published."""
+    known = lake.releases()
+    if known and at < known[-1].cut:
+        raise UsageError(
+            "this delivery time is in the past of what is published",
+            expected=f"a time from {known[-1].cut}, the cut of {known[-1].business_date}",
+            got=str(at),
+            where="--delivered-at",
+            todo="leave it out: the files then count as delivered now",
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,11 @@ import pyarrow.parquet as pq
 
 from console import report
 from jobs.settings import Settings
-from lake import exports, snapshots
+from lake import exports, runs
 from lake.engines.duckdb import Session
+from lake.releases import Release
 from lake.store import Lake
+from models import registry
 from pipelines import identity
 from pipelines.audiences.words import words
 from pipelines.tags import declared
@@ -22,14 +23,18 @@ from pipelines.tags import declared
 def write(lake: Lake, settings: Settings, path: Path) -> dict[str, Any]:
     """Write the report of the newest release to ``path``; returns its headline figures."""
     labels = {tag.name: tag.label for tag in declared(settings.tags)}
-    with lake.reader() as session:
+    release = lake.release()
+    with lake.session() as session:
+        release.open(session)
         scores = _evaluation(lake, settings, session)
+        versions = _scored_with(session, release)
         facts = report.gather(
             session,
             programme=settings.programme.name,
             zone=settings.programme.zone,
             evaluation=scores,
-            models=_models(lake, settings),
+            models=_models(lake, settings, versions),
+            unpublished=_unpublished(lake, settings, release, versions),
             tag_labels=labels,
             audiences=_audiences(lake, settings, labels),
         )
@@ -58,6 +63,7 @@ def summary(facts: report.ReportFacts) -> dict[str, Any]:
             for s in facts.evaluation
         ],
         "models": {model.name: model.auc for model in facts.models},
+        "not_published": {model.name: list(model.reasons) for model in facts.unpublished},
     }
 
 
@@ -73,6 +79,7 @@ def summary_text(found: dict[str, Any], path: Path) -> str:
         precision, recall = score["precision"] or 0.0, score["recall"] or 0.0
         lines.append(f"identity, {score['method']}: precision {precision:.3f}, recall {recall:.3f}")
     lines += [f"{name}: AUC {auc:.3f}" for name, auc in found["models"].items()]
+    lines += [f"{name}: not published" for name in found["not_published"]]
     return "\n".join([*lines, f"report: {path}"])
 
 
@@ -93,12 +100,23 @@ def _evaluation(lake: Lake, settings: Settings, session: Session) -> list[report
     ]
 
 
-def _models(lake: Lake, settings: Settings) -> list[report.ModelSummary]:
+def _scored_with(session: Session, release: Release) -> dict[str, str]:
+    """Model → the version that the release was scored with on its own date."""
+    rows = session.rows(
+        "SELECT model, max(version) FROM model_scores "
+        f"WHERE business_date = DATE '{release.business_date}' GROUP BY model"
+    )
+    return {str(model): str(version) for model, version in rows}
+
+
+def _models(
+    lake: Lake, settings: Settings, versions: dict[str, str]
+) -> list[report.ModelSummary]:
     found = []
     for model in settings.models:
-        if snapshots.current(lake.snapshots, model.name) is None:
+        if model.name not in versions:
             continue
-        stored = json.loads(snapshots.read(lake.snapshots, model.name)["summary.json"])
+        stored = registry.summary(lake.snapshots, model.name, versions[model.name])
         bins = tuple(report.CalibrationBin(**one) for one in stored["calibration"])
         found.append(
             report.ModelSummary(
@@ -111,6 +129,22 @@ def _models(lake: Lake, settings: Settings) -> list[report.ModelSummary]:
             )
         )
     return found
+
+
+def _unpublished(
+    lake: Lake, settings: Settings, release: Release, versions: dict[str, str]
+) -> list[report.UnpublishedModel]:
+    """Declared models without scores on the release's date, with the reasons its run recorded."""
+    told: dict[str, list[str]] = {}
+    for run in runs.history(lake.root, "release"):
+        if (run.run_id, run.business_date) == (release.run_id, release.business_date):
+            figures: Any = run.summary.get("models", [])
+            told |= {one["model"]: one["refusals"] for one in figures}
+    return [
+        report.UnpublishedModel(model.name, model.label, tuple(told.get(model.name, ())))
+        for model in settings.models
+        if model.name not in versions
+    ]
 
 
 def _audiences(lake: Lake, settings: Settings, labels: dict[str, str]) -> list[report.Audience]:

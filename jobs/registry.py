@@ -94,7 +94,9 @@ def _release(call: Call) -> dict[str, Any]:
 def _release_plan(call: Call) -> dict[str, Any]:
     from jobs import release
 
-    planned = release.plan(call.lake, call.settings, call.business_date, force=call.force)
+    planned = release.plan(
+        call.lake, call.settings, call.business_date, run.clock(), force=call.force
+    )
     by_source: dict[str, int] = {}
     for delivery in planned.fresh:
         by_source[delivery.source] = by_source.get(delivery.source, 0) + 1

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from domain.dates import business_date, cut
+from domain.identifiers import identifier_key
 from jobs.progress import log, stage
 from jobs.settings import Settings
 from lake import snapshots
@@ -24,7 +25,7 @@ from lake.releases import Release
 from lake.store import Lake
 from models import churn
 from pipelines import audiences, identity, ingest, tags
-from schemas.errors import NothingToDo, NotYetError, UsageError
+from schemas.errors import ConfigError, NothingToDo, NotYetError, UsageError
 
 Clock = Callable[[], datetime]
 
@@ -49,16 +50,18 @@ class Plan:
     parent: Release | None
 
 
-def plan(lake: Lake, settings: Settings, day: date, *, force: bool = False) -> Plan:
-    """What publishing ``day`` would read; NothingToDo when published, UsageError when past."""
+def plan(lake: Lake, settings: Settings, day: date, now: datetime, *, force: bool = False) -> Plan:
+    """What publishing ``day`` would read; writes nothing.
+
+    NothingToDo when it is published, UsageError when it is past, NotYetError before its cut.
+    """
     programme = settings.programme
     at = cut(day, programme.zone, programme.cut_hours)
+    _refuse_before_cut(day, at, now)
     before = lake.landing.deliveries(before=at)
     known = lake.releases()
     parent = known[-1] if known else None
     inputs = _fingerprint(before)
-    if known:
-        point_to_released(lake)
     _refuse_rewriting(known, day, inputs, settings.fingerprint, force)
     _refuse_outside(lake, settings, day)
     seen = _delivered(lake) if parent else set()
@@ -88,8 +91,11 @@ def publish(
 
     ``numbers`` (one_id, person_no) are given to a rebuild, which may not number persons anew.
     """
-    planned = plan(lake, settings, day, force=force)
-    with lake.draft(day, planned.cut) as draft:
+    at = cut(day, settings.programme.zone, settings.programme.cut_hours)
+    with lake.draft(day, at) as draft:
+        if draft.parent is not None:
+            point_to_released(lake)
+        planned = plan(lake, settings, day, clock(), force=force)
         if numbers is not None and draft.parent is None:
             draft.session.register("given_numbers", numbers)
             draft.append("person_numbers", "SELECT * FROM given_numbers")
@@ -118,6 +124,7 @@ def point_to_released(lake: Lake) -> None:
 def _steps(
     lake: Lake, settings: Settings, draft: Draft, fresh: Sequence[Delivery]
 ) -> tuple[dict[str, Any], dict[str, dict[str, bytes]]]:
+    _refuse_other_secret(draft, lake.identifier_secret())
     with stage(f"ingest {len(fresh)} files"):
         taken = ingest.load(
             draft,
@@ -135,7 +142,7 @@ def _steps(
         tags.refresh_partials(draft, [*declared, *features])
     with stage("models"):
         prepared = [churn.prepare(draft, model) for model in settings.models]
-        scored = [churn.score(draft, one) for one in prepared]
+        scored = churn.score(draft, prepared)
     with stage("tag values and audiences"):
         tags.publish_tags(draft, declared)
         selected = audiences.select(draft, settings.audiences, declared)
@@ -179,6 +186,32 @@ def _refuse_rewriting(
             expected=f"a business date after {newest.business_date}",
             got=str(day),
             todo="late data enters the next release; --restate rebuilds a date beside the old",
+        )
+
+
+def _refuse_other_secret(draft: Draft, secret: bytes) -> None:
+    """With another secret every identifier would get a second key, and nobody be recognised."""
+    for key, kind, value in draft.session.rows(
+        "SELECT identifier_key, type, value FROM identifiers LIMIT 1"
+    ):
+        if identifier_key(str(kind), str(value), secret) != key:
+            raise ConfigError(
+                "the identifier secret is not the one this lake was made with",
+                expected="the secret that gives the keys of the table identifiers",
+                got="another",
+                where="GUIYI_IDENTIFIER_SECRET, or identifier.secret in the lake",
+                todo="set the first one again",
+            )
+
+
+def _refuse_before_cut(day: date, at: datetime, now: datetime) -> None:
+    """Published before its cut, a date would lack what is still to come before it."""
+    if now < at:
+        raise NotYetError(
+            f"{day} is not over",
+            expected=f"a time after its cut, {at}",
+            got=str(now.replace(microsecond=0)),
+            todo="run again after the cut",
         )
 
 

@@ -17,8 +17,8 @@ def replay(
     """Deliver the mended rows; returns one line per source: rows, and the file they came in."""
     with lake.reader() as session:
         found = mended(session, settings.sources, settings.programme, delivered_at)
-    known = {delivery.sha256 for delivery in lake.landing.deliveries()}
-    fresh = [one for one in found if one.sha256 not in known]
+    known = {delivery.file for delivery in lake.landing.deliveries()}
+    fresh = [one for one in found if one.rows.path not in known]
     if not dry_run:
         lake.landing.receive([file for one in fresh for file in (one.rows, one.origins)])
     return [_line(one) for one in fresh]

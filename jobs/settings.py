@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from lake import conf
 from schemas.audiences import Audience
+from schemas.errors import ConfigError
 from schemas.exports import Export
 from schemas.identity_rules import IdentityRules
 from schemas.model_definitions import Model
 from schemas.programme import Programme
 from schemas.sources import Source
 from schemas.tag_definitions import TagFile
+
+Named = TypeVar("Named", Source, Model, Audience, Export)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,25 @@ def read(folder: Path | None = None) -> Settings:
     """The definitions below ``folder`` (default: the packaged ``conf``); ConfigError says where."""
     return Settings(
         programme=conf.load("programme.yml", Programme, folder)[0],
-        sources=conf.load("sources", Source, folder),
+        sources=_named("sources", conf.load("sources", Source, folder)),
         identity=conf.load("identity.yml", IdentityRules, folder)[0],
         tags=conf.load("tags", TagFile, folder),
-        models=conf.load("models", Model, folder),
-        audiences=conf.load("audiences", Audience, folder),
-        exports=conf.load("exports", Export, folder),
+        models=_named("models", conf.load("models", Model, folder)),
+        audiences=_named("audiences", conf.load("audiences", Audience, folder)),
+        exports=_named("exports", conf.load("exports", Export, folder)),
         fingerprint=conf.fingerprint(folder),
     )
+
+
+def _named(part: str, found: list[Named]) -> list[Named]:
+    names = [one.name for one in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(
+            f"two definitions have the name {twice[0]!r}",
+            expected="each name once",
+            got=f"{names.count(twice[0])} files",
+            where=f"conf/*/{part}",
+            todo="rename one; a file in conf/local replaces the packaged one of its file name",
+        )
+    return found

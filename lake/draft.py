@@ -20,6 +20,7 @@ from lake.engines.duckdb import Session
 from lake.releases import Release
 from lake.tables import DataFile
 from schemas import catalog
+from schemas.errors import QualityError
 from schemas.releases import RELEASES
 from schemas.table import Table
 
@@ -94,7 +95,8 @@ class Draft:
         """Show only the partitions ``dates`` of the table, under the name ``view``."""
         days = {day.isoformat() for day in dates}
         paths = [file.path for file in self.files(name) if file.d in days]
-        self.session.view(view, self._schema(catalog.table(name)), paths)
+        schema = self._schema(catalog.table(name))
+        self.session.view(view, schema, paths, is_varied=catalog.is_varied(name, schema))
 
     def changed_dates(self, name: str) -> list[date]:
         """Dates of the table's partitions that this draft has written, in order."""
@@ -111,6 +113,12 @@ class Draft:
         written = self.session.write(sql, table.schema, folder, table.partition)
         for path, rows in written:
             d = Path(path).parent.name.removeprefix("d=") if table.partition else ""
+            if change.replaced and d not in change.replaced:
+                raise QualityError(
+                    f"{table.name} has rows outside the partitions that it replaces",
+                    expected="one of " + ", ".join(change.replaced[:8]),
+                    got=d,
+                )
             change.added.append(DataFile(path, d, rows))
         crash.point("draft.after_files")
         self._show(table)
@@ -124,7 +132,9 @@ class Draft:
 
     def _show(self, table: Table) -> None:
         paths = [file.path for file in self.files(table.name)]
-        self.session.view(table.name, self._schema(table), paths)
+        schema = self._schema(table)
+        is_varied = catalog.is_varied(table.name, schema)
+        self.session.view(table.name, schema, paths, is_varied=is_varied)
 
     def check(self) -> None:
         """Hold every changed table to its contract; QualityError (exit 3) publishes nothing."""

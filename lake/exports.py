@@ -50,10 +50,17 @@ def has(root: Path, name: str, version: str) -> bool:
 
 
 def newest(root: Path) -> list[dict[str, Any]]:
-    """The manifest of the newest version of every export."""
+    """The manifest of the newest version of every export: of its last date, there written last."""
     found = []
     for folder in sorted(path for path in root.glob("*") if path.is_dir()):
-        manifests = sorted(folder.glob("[!.]*/manifest.json"), key=lambda p: p.parent.name[:10])
-        if manifests:
-            found.append(json.loads(manifests[-1].read_text(encoding="utf-8")))
+        versions = [_version(path) for path in folder.glob("[!.]*/manifest.json")]
+        if versions:
+            found.append(max(versions, key=lambda version: version[0])[1])
     return found
+
+
+def _version(path: Path) -> tuple[tuple[str, int, str], dict[str, Any]]:
+    """The manifest at ``path`` and its place in time: its date, then when it was written."""
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    place = (manifest.get("business_date", ""), path.stat().st_mtime_ns, path.parent.name)
+    return place, manifest

@@ -16,8 +16,11 @@ from typing import Protocol
 
 import msgspec
 
-from lake import crash
+from lake import crash, locks
 from schemas.errors import InputError, NotFoundError, StorageError
+
+LOCK_WAIT_S = 60.0
+"""How long a delivery waits for another one."""
 
 
 class Incoming(Protocol):
@@ -60,16 +63,18 @@ class Landing:
         The same path with other bytes, or delivered at another time, is kept beside the first
         as ``path~2``.
         """
-        known = {delivery.file: delivery for delivery in self.deliveries()}
-        fresh = []
-        for file in files:
-            delivery = self._keep(file, known)
-            if delivery is not None:
-                known[delivery.file] = delivery
-                fresh.append(delivery)
-        if fresh:
-            crash.point("landing.before_manifest")
-            _append(self.manifest, b"".join(msgspec.json.encode(d) + b"\n" for d in fresh))
+        with locks.exclusive(self.root, "landing", wait_s=LOCK_WAIT_S):
+            known = {delivery.file: delivery for delivery in self.deliveries()}
+            fresh = []
+            for file in files:
+                delivery = self._keep(file, known)
+                if delivery is not None:
+                    known[delivery.file] = delivery
+                    fresh.append(delivery)
+            if fresh:
+                os.sync()
+                crash.point("landing.before_manifest")
+                _append(self.manifest, b"".join(msgspec.json.encode(d) + b"\n" for d in fresh))
         return fresh
 
     def _keep(self, file: Incoming, known: dict[str, Delivery]) -> Delivery | None:
@@ -117,10 +122,10 @@ class Landing:
         return sorted(chosen, key=lambda d: (d.delivered_at, d.file))
 
     def read(self, delivery: Delivery) -> bytes:
-        """The bytes as delivered."""
+        """The bytes as delivered; InputError when they are no longer those of the manifest."""
         path = self.root / delivery.file
         try:
-            return path.read_bytes()
+            content = path.read_bytes()
         except (FileNotFoundError, IsADirectoryError) as error:
             raise NotFoundError(
                 "a delivered file cannot be read",
@@ -129,6 +134,15 @@ class Landing:
                 where=str(path),
                 todo="bring it back; the manifest names it",
             ) from error
+        if hashlib.sha256(content).hexdigest() != delivery.sha256:
+            raise InputError(
+                "a delivered file has changed since",
+                expected=f"{delivery.size_bytes} bytes with sha256 {delivery.sha256[:12]}…",
+                got=f"{len(content)} bytes",
+                where=str(path),
+                todo="bring the delivered bytes back; new bytes are a new delivery",
+            )
+        return content
 
 
 def _append(path: Path, content: bytes) -> None:

@@ -46,7 +46,8 @@ class Release:
                 session.register(name, read(self.root))
                 continue
             paths = [file.path for file in self.files(name)]
-            session.view(name, self.schema(name), paths)
+            schema = self.schema(name)
+            session.view(name, schema, paths, is_varied=catalog.is_varied(name, schema))
         return session
 
     def schema(self, name: str) -> pa.Schema:

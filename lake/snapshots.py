@@ -25,26 +25,27 @@ def _sums(files: Mapping[str, bytes]) -> dict[str, str]:
     return {key: hashlib.sha256(content).hexdigest() for key, content in sorted(files.items())}
 
 
-def publish(root: Path, name: str, files: Mapping[str, bytes]) -> str:
-    """Keep ``files`` and make them the current snapshot ``name``; returns their version."""
-    version = keep(root, name, files)
-    point(root, name, version)
-    return version
-
-
 def keep(root: Path, name: str, files: Mapping[str, bytes]) -> str:
     """Keep ``files`` as a version of ``name`` that no pointer names yet; returns the version."""
-    sums = {key: hashlib.sha256(content).hexdigest() for key, content in sorted(files.items())}
-    version = hashlib.sha256(json.dumps(sums).encode()).hexdigest()[:16]
+    version = version_of(files)
     folder = root / name / version
-    if not folder.exists():
-        draft = root / name / f".{version}.{os.getpid()}"
+    if folder.exists():
+        return version
+    draft = root / name / f".{version}.{os.getpid()}"
+    try:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         for key, content in files.items():
             (draft / key).write_bytes(content)
-        (draft / "manifest.json").write_text(json.dumps({"files": sums}, indent=1))
+        (draft / "manifest.json").write_text(json.dumps({"files": _sums(files)}, indent=1))
         draft.rename(folder)
+    except OSError as error:
+        raise StorageError(
+            "a snapshot could not be written",
+            got=str(error),
+            where=str(folder),
+            todo="free some disk space or mend the permissions, then run again",
+        ) from error
     return version
 
 

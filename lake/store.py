@@ -15,7 +15,7 @@ from lake.draft import Draft
 from lake.engines.duckdb import Session
 from lake.landing import Landing
 from lake.releases import Release
-from schemas.errors import NotFoundError
+from schemas.errors import NotFoundError, StorageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,19 @@ class Lake:
             fresh = path.with_suffix(f".{os.getpid()}")
             handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             os.write(handle, secrets.token_hex(16).encode())
+            os.fsync(handle)
             os.close(handle)
             os.replace(fresh, path)
-        return path.read_bytes()
+        secret = path.read_bytes()
+        if not secret:
+            raise StorageError(
+                "the identifier secret is empty",
+                expected="the secret that this lake's identifiers were keyed with",
+                got="0 bytes",
+                where=str(path),
+                todo="bring it back from a backup; with another one nobody is recognised",
+            )
+        return secret
 
 
 def open_lake(root: Path | str | None = None, *, create: bool = False) -> Lake:

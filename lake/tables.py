@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake import DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -30,6 +31,20 @@ class DataFile:
     rows: int
 
 
+@contextmanager
+def _told(root: Path, what: str) -> Iterator[None]:
+    """Errors of the storage below as ours."""
+    try:
+        yield
+    except (OSError, DeltaError) as error:
+        raise StorageError(
+            f"{root.name} could not be {what}",
+            got=str(error).splitlines()[0],
+            where=str(root),
+            todo="free some disk space or bring the files back, then run again",
+        ) from error
+
+
 def delta_schema(table: Table) -> pa.Schema:
     """The table's columns plus the derived partition column ``d``."""
     if table.partition is None:
@@ -39,6 +54,11 @@ def delta_schema(table: Table) -> pa.Schema:
 
 def create(root: Path, table: Table) -> DeltaTable:
     """The table at ``root``, created when absent, with columns added since it was."""
+    with _told(root, "created"):
+        return _create(root, table)
+
+
+def _create(root: Path, table: Table) -> DeltaTable:
     if not DeltaTable.is_deltatable(str(root)):
         root.mkdir(parents=True, exist_ok=True)
         return DeltaTable.create(
@@ -47,6 +67,8 @@ def create(root: Path, table: Table) -> DeltaTable:
             partition_by=["d"] if table.partition else None,
             name=table.name,
             description=f"Grain: {table.grain}. {table.says}",
+            # Kept releases name old versions: their log entries must stay.
+            configuration={"delta.enableExpiredLogCleanup": "false"},
         )
     delta = DeltaTable(str(root))
     _add_columns(delta, table)
@@ -71,9 +93,10 @@ def _add_columns(delta: DeltaTable, table: Table) -> None:
 
 def files(root: Path, version: int) -> list[DataFile]:
     """Files of the table at ``version``."""
-    delta = DeltaTable(str(root), version=version)
-    found = pa.RecordBatchReader.from_stream(delta.get_add_actions(flatten=True))
-    actions = found.read_all().to_pydict()
+    with _told(root, f"read at version {version}"):
+        delta = DeltaTable(str(root), version=version)
+        found = pa.RecordBatchReader.from_stream(delta.get_add_actions(flatten=True))
+        actions = found.read_all().to_pydict()
     dates = actions.get("partition.d") or [""] * len(actions["path"])
     return [
         DataFile(str(root / path), d or "", rows or 0)
@@ -88,10 +111,11 @@ def latest(root: Path) -> int:
 
 def prepare(root: Path, table: Table, version: int) -> int:
     """Make the newest version say what ``version`` said, with columns added since; returns it."""
-    if DeltaTable.is_deltatable(str(root)):
-        delta = DeltaTable(str(root))
-        if delta.version() != version:
-            delta.restore(version)
+    with _told(root, f"put back to version {version}"):
+        if DeltaTable.is_deltatable(str(root)):
+            delta = DeltaTable(str(root))
+            if delta.version() != version:
+                delta.restore(version)
     create(root, table)
     return latest(root)
 
@@ -103,7 +127,6 @@ def commit(
     *,
     replaced: Sequence[str] | None = None,
     expected_version: int | None = None,
-    transaction: tuple[str, int] | None = None,
 ) -> int:
     """Commit ``added`` in one step and return the version.
 
@@ -120,27 +143,22 @@ def commit(
             todo="run again",
         )
     actions: list[AddAction | RemoveAction] = [_action(root, table, file) for file in added]
-    properties = CommitProperties(
-        app_transactions=[Transaction(*transaction)] if transaction else None
-    )
-    filters = None
-    if replaced:
-        filters = [("d", "in", sorted(set(replaced)))]
+    filters = [("d", "in", sorted(set(replaced)))] if replaced else None
     try:
-        delta.create_write_transaction(
-            actions,
-            "append" if replaced is None else "overwrite",
-            delta.schema(),
-            partition_by=["d"] if table.partition else None,
-            partition_filters=filters,
-            commit_properties=properties,
-        )
-    except CommitFailedError as error:
-        raise BusyError(
-            f"another commit to {table.name} came first", got=str(error), todo="run again"
-        ) from error
-    except (OSError, DeltaError) as error:
-        raise StorageError(f"{table.name} could not be committed", got=str(error)) from error
+        with _told(root, "committed"):
+            delta.create_write_transaction(
+                actions,
+                "append" if replaced is None else "overwrite",
+                delta.schema(),
+                partition_by=["d"] if table.partition else None,
+                partition_filters=filters,
+            )
+    except StorageError as error:
+        if isinstance(error.__cause__, CommitFailedError):
+            raise BusyError(
+                f"another commit to {table.name} came first", got=error.got, todo="run again"
+            ) from error
+        raise
     return latest(root)
 
 

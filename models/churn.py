@@ -7,7 +7,7 @@ same scores to the last digit published.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from lake import snapshots
 from lake.draft import Draft
+from lake.engines.duckdb import quoted
 from models.dataset import Column, Dataset, dataset, feature_columns, features, matrix
 from models.gate import refusals
 from models.leaks import shifted, too_good
@@ -110,21 +111,29 @@ def prepare(draft: Draft, definition: Model, columns: Columns = feature_columns)
     return Prepared(files, summary, _scores(now["one_id"].to_pylist(), probability.tolist()))
 
 
-def score(draft: Draft, prepared: Prepared) -> ModelSummary:
-    """Write the scores of the draft's date (none when refused) and return the summary."""
-    summary, day = prepared.summary, draft.business_date
+def score(draft: Draft, prepared: Sequence[Prepared]) -> list[ModelSummary]:
+    """Write the scores of all models of the draft's date, in place of any it had.
+
+    A refused model has none. Returns the summaries in the order of ``prepared``.
+    """
+    day = draft.business_date
     held = {file.d for file in draft.files(MODEL_SCORES.name)}
-    if summary.is_published or day.isoformat() in held:
-        draft.session.register("fresh_scores", prepared.scores)
-        draft.replace_dates(
-            MODEL_SCORES.name,
-            [day],
-            f"SELECT CAST('{day.isoformat()}' AS DATE) AS business_date, "
-            f"'{summary.model}' AS model, '{summary.version}' AS version, one_id, probability "
-            "FROM fresh_scores ORDER BY one_id",
-        )
-        draft.session.execute("DROP VIEW fresh_scores")
-    return summary
+    passed = [one for one in prepared if one.summary.is_published]
+    if passed or day.isoformat() in held:
+        views = [f"fresh_scores_{number}" for number in range(len(passed))]
+        parts = []
+        for view, one in zip(views, passed, strict=True):
+            draft.session.register(view, one.scores)
+            parts.append(
+                f"SELECT CAST('{day.isoformat()}' AS DATE) AS business_date, "
+                f"{quoted(one.summary.model)} AS model, {quoted(one.summary.version)} AS version, "
+                f"one_id, probability FROM {view}"
+            )
+        rows = " UNION ALL ".join(parts) or f"SELECT * FROM {MODEL_SCORES.name} WHERE false"
+        draft.replace_dates(MODEL_SCORES.name, [day], f"{rows} ORDER BY model, one_id")
+        for view in views:
+            draft.session.execute(f"DROP VIEW {view}")
+    return [one.summary for one in prepared]
 
 
 def _split(draft: Draft, relation: str, definition: Model, columns: Columns) -> _Split:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,7 +17,7 @@ def read(root: Path, name: str, version: str | None = None) -> Fitted:
     return msgspec.json.decode(files["model.json"], type=Fitted)
 
 
-def summary(root: Path, name: str, version: str | None = None) -> dict[str, object]:
+def summary(root: Path, name: str, version: str | None = None) -> dict[str, Any]:
     """How a published model did: AUC, baseline, Brier score, calibration bins, weights, counts."""
     files = snapshots.read(root, name, version)
-    return msgspec.json.decode(files["summary.json"], type=dict[str, object])
+    return msgspec.json.decode(files["summary.json"], type=dict[str, Any])

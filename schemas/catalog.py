@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from schemas import events, identity, releases, tags
 from schemas.errors import NotFoundError
 from schemas.table import Table
@@ -29,6 +31,7 @@ TABLES: dict[str, Table] = {
         identity.IDENTITY_MOVES,
         identity.IDENTITY_CHANGES,
         tags.PARTIALS,
+        tags.PARTIAL_MEASURES,
         tags.MODEL_SCORES,
         tags.TAG_VALUES,
         tags.AUDIENCE_MEMBERS,
@@ -47,3 +50,8 @@ def table(name: str) -> Table:
             todo="see `guiyi table list`",
         )
     return TABLES[name]
+
+
+def is_varied(name: str, schema: pa.Schema) -> bool:
+    """Whether ``schema`` has columns beyond those declared, which may come and go (tags do)."""
+    return bool(set(schema.names) - set(table(name).columns))

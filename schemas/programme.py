@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
 import msgspec
 
 
@@ -17,3 +21,31 @@ class Programme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """ISO 4217 code of amounts whose source names none."""
     region: str
     """ISO 3166 country of phones written without a country code."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail only at run time; the loader gives the error its file."""
+        for complaint in _complaints(self):
+            raise ValueError(complaint)
+
+
+def zone_complaints(zone: str) -> Iterator[str]:
+    """What is wrong with the name of a zone, if anything."""
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        yield f"Expected `zone: an IANA name such as Asia/Shanghai`, got `{zone!r}`"
+
+
+def currency_complaints(currency: str) -> Iterator[str]:
+    """What is wrong with the form of a currency, if anything."""
+    if not re.fullmatch("[A-Z]{3}", currency):
+        yield f"Expected `currency: 3 capital letters such as CNY`, got `{currency!r}`"
+
+
+def _complaints(programme: Programme) -> Iterator[str]:
+    yield from zone_complaints(programme.zone)
+    yield from currency_complaints(programme.currency)
+    if not re.fullmatch("[A-Z]{2}", programme.region):
+        yield f"Expected `region: 2 capital letters such as CN`, got `{programme.region!r}`"
+    if not 0 <= programme.cut_hours <= 24:
+        yield f"Expected `cut_hours: 0 to 24`, got `{programme.cut_hours}`"

@@ -12,6 +12,8 @@ from typing import Literal, get_args
 
 import msgspec
 
+from schemas.programme import currency_complaints, zone_complaints
+
 IdentifierType = Literal[
     "user_id",
     "phone",
@@ -235,6 +237,10 @@ def _complaints(source: Source) -> Iterator[str]:
             yield f"into: {table} and the section {section!r} belong together"
     if source.into != "products" and not (source.occurred and source.event_types):
         yield "a source of events says occurred and event_types"
+    if source.zone:
+        yield from zone_complaints(source.zone)
+    if source.currency:
+        yield from currency_complaints(source.currency)
     for one in source.identifiers:
         if (one.type is None) == (one.each is None):
             yield f"the identifier in {one.column!r} needs a type, or each, and not both"

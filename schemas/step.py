@@ -28,11 +28,6 @@ def same_day() -> Reach:
     return Reach(1)
 
 
-def last(days: int) -> Reach:
-    """The run's business date and the ``days - 1`` before it."""
-    return Reach(days)
-
-
 def everything() -> Reach:
     """The table whole."""
     return Reach(None)

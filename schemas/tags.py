@@ -40,6 +40,18 @@ PARTIALS = Table(
     says="Mergeable daily measures per bundle: a merge of persons only regroups them.",
 )
 
+PARTIAL_MEASURES = Table(
+    name="partial_measures",
+    grain="one measure",
+    key=("measure",),
+    mode="snapshot",
+    schema=pa.schema([column("measure", TEXT, "name of the measure")]),
+    invariants=(
+        Invariant("measure_is_not_empty", "length(measure) > 0", "a measure has a name"),
+    ),
+    says="The measures that every date's partials hold; partials of any other are out of date.",
+)
+
 TAG_VALUES = Table(
     name="tag_values",
     grain="one person on one business date",

@@ -1,17 +1,60 @@
 from __future__ import annotations
 
-from datetime import date
+import re
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import guiyi
-from lake.store import Lake
+from jobs.cli import app
+from lake import conf
+from lake.store import Lake, open_lake
+from pipelines.identity import resolve
+from schemas.identity_rules import IdentityRules
+from tests.pipelines.identity.seen import BEGIN, DAY, Seen, write
 
 
 def test_the_public_surface_is_one_list() -> None:
     assert sorted(guiyi.__all__) == guiyi.__all__
     assert {"open", "Lake", "Release", "GuiyiError"} <= set(guiyi.__all__)
     assert all(hasattr(guiyi, name) for name in guiyi.__all__)
+
+
+def test_a_text_that_is_no_date_is_answered_as_a_wrong_call(tmp_path: Path) -> None:
+    with pytest.raises(guiyi.UsageError, match=r"expected: a business date(.|\n)*'2017-13-01'"):
+        guiyi.open(tmp_path).release("2017-13-01")
+
+
+@pytest.fixture
+def american_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A programme of the United States that knows one person, by phone."""
+    shutil.copytree(conf.folder(), tmp_path / "conf")
+    programme = tmp_path / "conf" / "base" / "programme.yml"
+    programme.write_text(re.sub(r"(?m)^region: CN", "region: US", programme.read_text()))
+    monkeypatch.setattr(conf, "folder", lambda: tmp_path / "conf")
+    lake = open_lake(tmp_path / "lake", create=True)
+    with lake.draft(DAY, BEGIN + timedelta(days=1)) as draft:
+        write(draft, [Seen("e0", 0, (("phone", "+14155552671"),))])
+        resolve(draft, conf.load("identity.yml", IdentityRules)[0])
+        draft.publish("run", "inputs", "rules", lambda: BEGIN)
+    return lake
+
+
+def test_a_phone_is_found_as_it_is_written_in_the_programmes_country(american_lake: Lake) -> None:
+    release = guiyi.open(american_lake.root).release()
+    ((one_id,),) = release.sql("SELECT one_id FROM persons").fetchall()
+    assert release.person("(415) 555-2671") == one_id
+
+
+@pytest.mark.parametrize("command", [["explain", "person"], ["timeline"]])
+def test_so_it_is_on_the_command_line(american_lake: Lake, command: list[str]) -> None:
+    called = [*command, "(415) 555-2671", "--data", str(american_lake.root)]
+    done = CliRunner().invoke(app, called)
+    assert done.exit_code == 0, done.output
+    assert "phone" in done.output
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from console.report.facts import (
     Screened,
     TagBin,
     TagFacts,
+    UnpublishedModel,
 )
 from console.report.gather import gather
 from console.report.page import render
@@ -42,6 +43,7 @@ __all__ = [
     "Screened",
     "TagBin",
     "TagFacts",
+    "UnpublishedModel",
     "gather",
     "render",
 ]

@@ -43,7 +43,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Rows of one source that were refused for one reason."""
+    """Rows of one source that were refused for one reason and have not been taken since."""
 
     source: str
     reason: str
@@ -70,7 +70,7 @@ class Screened:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What became of persons at one publication."""
+    """What became of persons at one publication, in distinct persons."""
 
     published_for: date
     created: int
@@ -124,6 +124,15 @@ class ModelSummary:
     brier: float
     calibration: tuple[CalibrationBin, ...] = ()
     label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnpublishedModel:
+    """A declared model without scores on the release's date; ``reasons`` is empty if unknown."""
+
+    name: str
+    label: str
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +210,8 @@ class ReportFacts:
     deliveries: tuple[DayOfSource, ...] = ()
     event_types: tuple[EventType, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    count_taken_since: int = 0
+    """Refused rows that were handed in again and taken."""
     count_events: int = 0
     count_persons: int = 0
     person_sizes: tuple[PersonSize, ...] = ()
@@ -210,6 +221,7 @@ class ReportFacts:
     tags: tuple[TagFacts, ...] = ()
     count_scores: Mapping[str, int] = field(default_factory=dict)
     models: tuple[ModelSummary, ...] = ()
+    unpublished: tuple[UnpublishedModel, ...] = ()
     audiences: tuple[Audience, ...] = ()
     evaluation: tuple[MethodScore, ...] = ()
     releases: tuple[ReleaseRow, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import TypeVar
 
 from console.report import masking
@@ -21,6 +22,7 @@ from console.report.facts import (
     ReleaseRow,
     ReportFacts,
     Screened,
+    UnpublishedModel,
 )
 from console.report.tags import tag_facts
 from lake.engines.duckdb import Session, quoted
@@ -38,6 +40,7 @@ def gather(
     zone: str = "UTC",
     evaluation: Sequence[MethodScore] = (),
     models: Sequence[ModelSummary] = (),
+    unpublished: Sequence[UnpublishedModel] = (),
     tag_labels: Mapping[str, str] | None = None,
     audiences: Sequence[Audience] = (),
 ) -> ReportFacts:
@@ -53,6 +56,7 @@ def gather(
         deliveries=_typed(session, DayOfSource, _deliveries(zone)),
         event_types=_typed(session, EventType, _EVENT_TYPES),
         refusals=_refusals(session),
+        count_taken_since=_one(session, _TAKEN_SINCE),
         count_events=_one(session, "SELECT count(*) FROM events"),
         count_persons=_one(session, "SELECT count(*) FROM persons"),
         person_sizes=_typed(session, PersonSize, _PERSON_SIZES),
@@ -60,8 +64,9 @@ def gather(
         changes=_typed(session, Changes, _CHANGES),
         tags_on=on,
         tags=tags,
-        count_scores=dict(session.rows(_SCORES)),  # type: ignore[arg-type]
+        count_scores=_scores(session, on),
         models=tuple(models),
+        unpublished=tuple(unpublished),
         audiences=_audiences(session, audiences),
         evaluation=tuple(evaluation),
         releases=_typed(session, ReleaseRow, _RELEASES),
@@ -86,13 +91,15 @@ SELECT source, type, count(*) AS count FROM events GROUP BY ALL ORDER BY count D
 _REFUSALS = f"""
 WITH numbered AS (
     SELECT *, row_number() OVER (PARTITION BY source, reason ORDER BY file, line) AS place
-    FROM quarantine
+    FROM quarantine ANTI JOIN replays USING (file, line)
 )
 SELECT source, reason, count(*) AS count,
     list({{'file': file, 'line': line, 'detail': detail, 'raw': left(raw_base64, 4000)}}
          ORDER BY file, line) FILTER (WHERE place <= {EXAMPLES}) AS examples
 FROM numbered GROUP BY source, reason ORDER BY count DESC, source, reason
 """
+
+_TAKEN_SINCE = "SELECT count(*) FROM quarantine SEMI JOIN replays USING (file, line)"
 
 _PERSON_SIZES = """
 SELECT count_identifiers AS identifiers, count(*) AS count
@@ -105,22 +112,16 @@ SELECT type, reason, count(*) AS count FROM screened GROUP BY ALL ORDER BY type,
 
 _CHANGES = """
 SELECT published_for,
-    count(*) FILTER (WHERE kind = 'created') AS created,
-    count(*) FILTER (WHERE kind = 'merged') AS merged,
-    count(*) FILTER (WHERE kind = 'split') AS split,
-    count(*) FILTER (WHERE kind = 'vanished') AS vanished
+    count(DISTINCT one_id) FILTER (WHERE kind = 'created') AS created,
+    count(DISTINCT other_one_id) FILTER (WHERE kind = 'merged') AS merged,
+    count(DISTINCT one_id) FILTER (WHERE kind = 'split') AS split,
+    count(DISTINCT one_id) FILTER (WHERE kind = 'vanished') AS vanished
 FROM identity_changes RIGHT JOIN (
     SELECT DISTINCT business_date AS published_for FROM releases
     WHERE business_date >= (SELECT min(published_for) FROM identity_changes)
     UNION SELECT DISTINCT published_for FROM identity_changes
 ) USING (published_for)
 GROUP BY published_for ORDER BY published_for
-"""
-
-_SCORES = """
-SELECT model, count(*) FROM model_scores
-WHERE business_date = (SELECT max(business_date) FROM model_scores)
-GROUP BY model ORDER BY model
 """
 
 _RELEASES = """
@@ -143,6 +144,17 @@ def _one(session: Session, sql: str) -> int:
     ((count,),) = session.rows(sql)
     assert isinstance(count, int)
     return count
+
+
+def _scores(session: Session, day: date | None) -> dict[str, int]:
+    """Scored persons by model on ``day``; a model that was refused then has none."""
+    if day is None:
+        return {}
+    rows = session.rows(
+        "SELECT model, count(*) FROM model_scores "
+        f"WHERE business_date = DATE '{day.isoformat()}' GROUP BY model ORDER BY model"
+    )
+    return {str(model): int(str(count)) for model, count in rows}
 
 
 def _refusals(session: Session) -> tuple[Refusal, ...]:

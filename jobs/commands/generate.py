@@ -15,7 +15,7 @@ import typer
 
 from domain.dates import cut
 from jobs import settings, show
-from jobs.dates import instant
+from jobs.dates import instant, not_before_newest
 from jobs.progress import log, stage, tracked
 from jobs.show import DataOption, Format, FormatOption
 from lake.landing import Incoming
@@ -122,11 +122,12 @@ def land(
     delivered_at: Annotated[
         str | None, typer.Option(help="ISO time with zone; default: now.")
     ] = None,
+    conf: Annotated[Path | None, typer.Option(help="Folder of the definitions.")] = None,
     data: DataOption = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Hand files to the landing; the next release of a date whose cut comes after takes them."""
-    known = [declared.name for declared in settings.read().sources]
+    known = [declared.name for declared in settings.read(conf).sources]
     if source not in known:
         raise UsageError(
             f"no source {source!r} is declared",
@@ -136,6 +137,7 @@ def land(
         )
     at = instant(delivered_at)
     lake = open_lake(data, create=True)
+    not_before_newest(lake, at)
     incoming = [LandedFile(source, f"{source}/{p.name}", at, _content(p)) for p in files]
     fresh = lake.landing.receive(incoming)
     log.info("%d of %d files were new", len(fresh), len(files))

@@ -69,7 +69,7 @@ def job_run(
     run_id = run_id or new_run_id()
     calls = [Call(lake, settled, day, run_id, force, restate) for day in days]
     if dry_run:
-        plans = [registry.plain(job.plan(call)) for call in calls]
+        plans = _plans(job, calls)
         show.answer({"job": name, "plans": plans}, form, _plan_text(name, plans))
         return
     done = over(job, calls)
@@ -136,6 +136,16 @@ def once(job: Job, call: Call) -> dict[str, Any]:
         log.info("%s %s", job.name, day)
         summary = recorded(lake, job.name, day, call.run_id, lambda: job.work(call))
     return {"business_date": day, **summary}
+
+
+def _plans(job: Job, calls: list[Call]) -> list[dict[str, Any]]:
+    plans = []
+    for call in calls:
+        try:
+            plans.append(registry.plain(job.plan(call)))
+        except NothingToDo as outcome:
+            plans.append({"business_date": call.business_date, "plan": str(outcome).split("\n")[0]})
+    return plans
 
 
 def _span(days: list[date]) -> str:

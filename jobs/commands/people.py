@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jobs import show
+from jobs import settings, show
 from jobs.dates import as_of, day
 from jobs.show import DataOption, Format, FormatOption
 from lake.store import open_lake
@@ -35,7 +35,8 @@ def explain_person(
     from pipelines import identity
 
     with open_lake(data).reader(as_of(as_of_text)) as session:
-        found = identity.explain_person(session, identity.find_person(session, who), is_clear=clear)
+        one_id = identity.find_person(session, who, settings.read().programme.region)
+        found = identity.explain_person(session, one_id, is_clear=clear)
     show.answer(found, form, identity.render(found))
 
 
@@ -55,7 +56,7 @@ def timeline(
     first = day(start, "--start") if start else None
     last = day(end, "--end") if end else None
     with open_lake(data).reader(as_of(as_of_text)) as session:
-        one_id = identity.find_person(session, who)
+        one_id = identity.find_person(session, who, settings.read().programme.region)
         found = identity.timeline(session, one_id, first, last, is_clear=clear)
     rows = found.to_pylist()
     rows = rows[-limit:] if limit else rows

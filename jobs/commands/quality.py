@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from jobs import checkup, show
+from jobs.commands.jobs import Conf
 from jobs.commands.lake import AsOf
 from jobs.dates import as_of
 from jobs.show import DataOption, Format, FormatOption
@@ -46,9 +47,9 @@ def quality(
         )
 
 
-def doctor(data: DataOption = None, form: FormatOption = Format.TEXT) -> None:
+def doctor(conf: Conf = None, data: DataOption = None, form: FormatOption = Format.TEXT) -> None:
     """What is here, what is missing, and how to mend it."""
-    found = checkup.examine(data)
+    found = checkup.examine(data, conf)
     show.rows("checks", [check.row() for check in found], form)
     if any(check.needed and not check.well for check in found):
         raise GuiyiError("something that the core needs is missing", todo="see the last column")

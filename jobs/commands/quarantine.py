@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from jobs import settings, show
-from jobs.dates import instant
+from jobs.dates import instant, not_before_newest
 from jobs.show import DataOption, Format, FormatOption
 from lake.engines.duckdb import quoted
 from lake.store import open_lake
@@ -71,8 +71,9 @@ def quarantine_replay(
     """Hand in again exactly those rows that the declarations in force now take."""
     from jobs import replay
 
-    lake = open_lake(data)
-    found = replay.replay(lake, settings.read(conf), instant(delivered_at), dry_run=dry_run)
+    lake, at = open_lake(data), instant(delivered_at)
+    not_before_newest(lake, at)
+    found = replay.replay(lake, settings.read(conf), at, dry_run=dry_run)
     if not found:
         raise NothingToDo("nothing to do: no open row would be taken now")
     show.rows("replays", found, form)

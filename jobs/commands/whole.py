@@ -37,7 +37,7 @@ def run(
     known = lake.releases()
     if known:
         start = known[-1].business_date
-        dates = [start + timedelta(n + 1) for n in range((last - start).days)]
+        dates = [start + timedelta(n) for n in range((last - start).days + 1)]
     else:
         dates = [last - timedelta(n) for n in range(days, -1, -1)]
     run_id = new_run_id()
@@ -45,11 +45,17 @@ def run(
     done = []
     for call in calls:
         done += over(jobs_registry.JOBS["release"], [call])
-        over(jobs_registry.JOBS["exports"], [call])
+        done += over(jobs_registry.JOBS["exports"], [call])
     path = lake.root / "report.html"
-    if not done and path.exists():
+    if not done and _is_current(lake, path):
         raise NothingToDo(f"nothing to do: everything up to {last} is published; see {path}")
     _finish(lake, settled, path, done, form)
+
+
+def _is_current(lake: Lake, path: Path) -> bool:
+    """Whether the report was written after the newest release."""
+    published = lake.release().published_at.timestamp()
+    return path.exists() and path.stat().st_mtime > published
 
 
 def report(data: DataOption = None, form: FormatOption = Format.TEXT, conf: Conf = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -88,9 +88,16 @@ class Session:
     ) -> None:
         self.con.close()
 
-    def view(self, name: str, schema: pa.Schema, paths: Sequence[str]) -> None:
-        """Show the Parquet files ``paths`` under ``name``; columns added later read as NULL."""
-        self.con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {scan(schema, paths)}')
+    def view(
+        self, name: str, schema: pa.Schema, paths: Sequence[str], *, is_varied: bool = False
+    ) -> None:
+        """Show the Parquet files ``paths`` under ``name``; a column that one lacks reads as NULL.
+
+        Columns are only ever added, so the oldest file tells, save where ``is_varied``.
+        """
+        probes = paths if is_varied or not paths else [min(paths, key=_written_at)]
+        query = scan(schema, paths, probes)
+        self.con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {query}')
 
     def register(self, name: str, data: pa.Table | pa.RecordBatchReader) -> None:
         """Show Arrow data under ``name``."""
@@ -156,14 +163,16 @@ class Session:
             ) from error
 
 
-def scan(schema: pa.Schema, paths: Sequence[str]) -> str:
-    """A SELECT over Parquet files that gives exactly the columns of ``schema``."""
+def scan(schema: pa.Schema, paths: Sequence[str], probes: Sequence[str] | None = None) -> str:
+    """A SELECT over Parquet files that gives exactly the columns of ``schema``.
+
+    ``probes`` are the files looked into for columns that may be missing; all when None.
+    """
     if not paths:
         nothing = ", ".join(f'CAST(NULL AS {sql_type(f.type)}) AS "{f.name}"' for f in schema)
         return f"SELECT {nothing} WHERE false"
     listed = ", ".join(quoted(path) for path in paths)
-    present = set(_columns_of(paths[-1])) & set(_columns_of(paths[0]))
-    if all(field.name in present for field in schema):
+    if all(_has_columns(path, schema) for path in (paths if probes is None else probes)):
         names = ", ".join(f'"{field.name}"' for field in schema)
         return f"SELECT {names} FROM read_parquet([{listed}], hive_partitioning = false)"
     nothing = ", ".join(f'CAST(NULL AS {sql_type(f.type)}) AS "{f.name}"' for f in schema)
@@ -174,9 +183,16 @@ def scan(schema: pa.Schema, paths: Sequence[str]) -> str:
     )
 
 
-def _columns_of(path: str) -> Iterable[str]:
+def _written_at(path: str) -> tuple[int, str]:
     try:
-        names: list[str] = pq.read_schema(path).names
+        return (Path(path).stat().st_mtime_ns, path)
+    except FileNotFoundError:
+        return (0, path)
+
+
+def _has_columns(path: str, schema: pa.Schema) -> bool:
+    try:
+        columns = set(pq.read_schema(path).names)
     except FileNotFoundError as error:
         raise StorageError(
             "a file of this release is gone",
@@ -185,7 +201,7 @@ def _columns_of(path: str) -> Iterable[str]:
             where=path,
             todo="take a newer release (`guiyi release list`); this one was vacuumed",
         ) from error
-    return names
+    return all(name in columns for name in schema.names)
 
 
 def run(session: Session, step: Step, tables: Mapping[str, str]) -> pa.Table:

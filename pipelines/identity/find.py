@@ -14,7 +14,7 @@ _ONE_ID = re.compile(r"p[0-9a-f]{24}")
 _PERSON_NO = re.compile(r"\d{1,10}")
 
 
-def find_person(session: Session, text: str, region: str = "CN") -> str:
+def find_person(session: Session, text: str, region: str) -> str:
     """The one_id of the person that ``text`` names.
 
     Takes a one_id (an absorbed one gives its survivor), an identifier's value as any source

@@ -13,7 +13,8 @@ A holder is the person of a tenure; a screened or unknown tenure has none. Betwe
   holds a tenure of other's.
 - ``vanished``: no person any more, and merged into nobody.
 
-So persons after = persons before + created + split - merged others - vanished; and the moves,
+So, each counted as distinct persons (a new person with remains of two has two ``split`` rows),
+persons after = persons before + created + split - merged others - vanished; and the moves,
 applied date after date to an empty map from (identifier, tenure) to holder, give the tenures as
 published. A second publication for the same date is told from the state before that date.
 """

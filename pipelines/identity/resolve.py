@@ -28,7 +28,8 @@ SELECT (SELECT count(*) FROM tenures), (SELECT count(*) FROM tenures WHERE kind 
 
 @dataclass(frozen=True, slots=True)
 class IdentitySummary:
-    """What one resolution gave, in counts; the last four are changes of persons."""
+    """What one resolution gave, in counts; the last four are distinct persons
+    that came (created, split) or went (merged, vanished)."""
 
     count_identifiers: int
     count_blocked: int
@@ -71,8 +72,8 @@ def _summary(draft: Draft) -> IdentitySummary:
     (counts,) = draft.session.rows(_COUNTS)
     day = draft.business_date.isoformat()
     changes = draft.session.rows(
-        f"SELECT kind, count(*) FROM identity_changes WHERE published_for = DATE '{day}' "
-        "GROUP BY kind"
+        "SELECT kind, count(DISTINCT CASE WHEN kind = 'merged' THEN other_one_id ELSE one_id END) "
+        f"FROM identity_changes WHERE published_for = DATE '{day}' GROUP BY kind"
     )
     kinds = {str(kind): int(str(count)) for kind, count in changes}
     return IdentitySummary(

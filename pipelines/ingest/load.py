@@ -125,8 +125,12 @@ def _load(
 
 
 def _may_divide(source: Source, deliveries: list[Delivery]) -> bool:
-    """A single huge file is published piece by piece, unless its rows are told apart by place."""
-    return len(deliveries) == 1 and source.dedupe != "content_and_occurrence"
+    """A single huge file is published piece by piece, unless its rows are told apart by place.
+
+    A catalogue is replaced as a whole.
+    """
+    is_by_place = source.dedupe == "content_and_occurrence"
+    return len(deliveries) == 1 and bool(source.occurred) and not is_by_place
 
 
 def _prepare(draft: Draft, deliveries: list[Delivery]) -> None:

@@ -94,8 +94,21 @@ def _staged(source: Source, programme: Programme) -> list[str]:
 
 def _event_id(source: Source) -> str:
     if isinstance(source.dedupe, Key):
-        return " || ':' || ".join(columns.text(source, name) for name in source.dedupe.key)
+        parts = [_key_part(source, name) for name in source.dedupe.key]
+        return parts[0] if len(parts) == 1 else " || ':' || ".join(map(_escaped, parts))
     return "substr(sha256(rtrim(text, chr(13) || chr(10))), 1, 32)"
+
+
+def _key_part(source: Source, name: str) -> str:
+    came = columns.text(source, name)
+    if source.columns[name].type != "integer":
+        return came
+    return f"coalesce(CAST({columns.meaning(name)} AS VARCHAR), {came})"
+
+
+def _escaped(part: str) -> str:
+    """``part`` with a backslash before each backslash and colon: x:1, 2 is not x, 1:2."""
+    return rf"replace(replace({part}, '\', '\\'), ':', '\:')"
 
 
 def _verdict(source: Source, zone: str) -> str:

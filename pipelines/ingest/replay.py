@@ -44,8 +44,6 @@ class Replay:
     rows: ReplayFile
     origins: ReplayFile
     count_rows: int
-    sha256: str
-    """Hash of the content of ``rows``."""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -106,22 +104,18 @@ def _waiting(session: Session, source: Source) -> dict[bytes, list[_Open]]:
     may_lack_end = source.final_newline == "optional"
     cut = "contains(detail, 'gzip')" if may_lack_end else "true"
     found = session.rows(
-        "SELECT file, line, reason, raw_base64, header_base64 FROM quarantine "
+        "SELECT file, line, raw_base64, coalesce(header_base64, first_base64) FROM quarantine "
         "ANTI JOIN replays USING (file, line) "
+        # Nobody knew the source then, so its header was kept as its first row.
+        "LEFT JOIN (SELECT file, raw_base64 AS first_base64 FROM quarantine "
+        f"WHERE source = '{source.name}' AND line = 1) USING (file) "
         f"WHERE source = '{source.name}' AND line > 0 "
         f"AND NOT (reason = 'truncated_line' AND {cut}) ORDER BY file, line"
     )
     groups: dict[bytes, list[_Open]] = {}
-    headers: dict[str, bytes] = {}
-    for file, line, _, raw, header in found:
+    for file, line, raw, header in found:
         row = _Open(str(file), int(str(line)), base64.b64decode(str(raw)))
-        if source.format != "csv":
-            head = b""
-        elif header is not None:
-            head = base64.b64decode(str(header))
-        else:
-            # Nobody knew the source then, so its header was kept as its first row.
-            head = headers.setdefault(row.file, row.raw)
+        head = base64.b64decode(str(header or "")) if source.format == "csv" else b""
         groups.setdefault(head, []).append(row)
     return groups
 
@@ -175,7 +169,9 @@ def _content(source: Source, header: bytes, rows: list[_Open]) -> bytes:
 def _replay(source: Source, header: bytes, rows: list[_Open], delivered_at: datetime) -> Replay:
     body = [row for row in rows if not _is_header(source, header, row)]
     content = _content(source, header, body)
-    digest = hashlib.sha256(content).hexdigest()
+    # Equal rows of another file are another replay, so the path tells of the origins too.
+    places = msgspec.json.encode([(row.file, row.line) for row in rows])
+    digest = hashlib.sha256(places + content).hexdigest()
     stem = f"replays/{source.name}/{digest[:16]}"
     path = f"{stem}.{source.format}"
     origins = b"".join(
@@ -185,5 +181,4 @@ def _replay(source: Source, header: bytes, rows: list[_Open], delivered_at: date
         ReplayFile(source.name, path, delivered_at, content),
         ReplayFile(ORIGINS, f"{stem}.origins.jsonl", delivered_at, origins),
         len(body),
-        digest,
     )

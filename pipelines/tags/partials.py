@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+import pyarrow as pa
 from sqlglot import exp
 
 from lake.draft import Draft
@@ -12,6 +13,7 @@ from lake.engines import duckdb as embedded
 from pipelines.tags.measures import Measure, daily, measures_of
 from schemas.step import Step, everything, same_day
 from schemas.tag_definitions import Measured
+from schemas.tags import PARTIAL_MEASURES
 
 DATED = ("events", "order_lines")
 PERSON_PARTIALS = "person_partials"
@@ -20,38 +22,45 @@ PERSON_PARTIALS = "person_partials"
 def stale_dates(draft: Draft, definitions: Iterable[Measured]) -> list[date]:
     """Business dates whose partials this draft must compute again.
 
-    Those that got rows; all of them when the catalogue of products changed, or a measure is new
-    and has rows in history.
+    Those that got rows; all of them when the catalogue of products changed, or a measure is not
+    among those that the partials were last made with (new, or gone and back).
     """
     sources = ("events", "order_lines")
     everything = sorted(
         {date.fromisoformat(file.d) for name in sources for file in draft.files(name)}
     )
     released = draft.parent.files("products") if draft.parent else []
-    if draft.files("products") != released or _has_new_measures(draft, definitions):
+    missing = {measure.name for measure in measures_of(definitions)} - _measures_held(draft)
+    if draft.files("products") != released or missing:
         return everything
     return sorted({day for name in sources for day in draft.changed_dates(name)})
 
 
-def _has_new_measures(draft: Draft, definitions: Iterable[Measured]) -> bool:
-    known = {row[0] for row in draft.session.rows("SELECT DISTINCT measure FROM partials")}
-    return any(
-        draft.session.rows(daily(measure, measure.source).limit(1).sql(dialect="duckdb"))
-        for measure in measures_of(definitions)
-        if measure.name not in known
-    )
+def _measures_held(draft: Draft) -> set[str]:
+    rows = draft.session.rows(f"SELECT measure FROM {PARTIAL_MEASURES.name}")
+    return {str(name) for (name,) in rows}
 
 
-def refresh_partials(
-    draft: Draft, definitions: Iterable[Measured], dates: Sequence[date] | None = None
-) -> int:
-    """Compute the partials of ``dates`` (default: the stale ones) anew; returns their rows.
+def _keep_measures(draft: Draft, names: set[str]) -> None:
+    """What a refresh leaves out is forgotten, so that its return makes all dates stale."""
+    if names == _measures_held(draft):
+        return
+    rows = pa.table([pa.array(sorted(names), pa.string())], schema=PARTIAL_MEASURES.schema)
+    draft.session.register("fresh_measures", rows)
+    draft.replace(PARTIAL_MEASURES.name, "SELECT * FROM fresh_measures ORDER BY measure")
+    draft.session.execute("DROP VIEW fresh_measures")
 
-    ``definitions`` are the tags and every model's features: all that measure anything.
+
+def refresh_partials(draft: Draft, definitions: Iterable[Measured]) -> int:
+    """Compute the partials of the stale dates anew; returns their rows.
+
+    ``definitions`` are the tags and every model's features: all that measure anything. Their
+    measures become ``partial_measures``.
     """
     definitions = list(definitions)
     measures = measures_of(definitions)
-    chosen = stale_dates(draft, definitions) if dates is None else list(dates)
+    chosen = stale_dates(draft, definitions)
+    _keep_measures(draft, {measure.name for measure in measures})
     if not chosen:
         return 0
     for source in DATED:

@@ -83,3 +83,18 @@ def test_a_kill_before_a_models_pointer_is_mended_by_the_next_call(
     assert not pointer.exists()
     assert guiyi(*call, data=lake.root).returncode == 99
     assert pointer.read_text() == version
+
+
+@pytest.mark.slow
+def test_a_run_killed_between_release_and_export_is_finished_by_the_next(
+    tiny: Lake, tmp_path: Path
+) -> None:
+    lake = same_landing(tiny, tmp_path / "data")
+    killed = guiyi("run", "--days", "0", data=lake.root, crash_at="publish.after_release")
+    assert killed.returncode == -9, killed.stderr
+    assert not (lake.root / "report.html").exists()
+    again = guiyi("run", data=lake.root)
+    assert again.returncode == 0, again.stderr
+    assert (lake.root / "report.html").exists()
+    assert len(list(lake.exports.rglob("manifest.json"))) == 1
+    assert guiyi("run", data=lake.root).returncode == 99

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import release, settings
+from jobs import release, run, settings
 from lake.store import Lake
-from schemas.errors import NotYetError, UsageError
+from schemas.errors import ConfigError, NotYetError, UsageError
 from tests.lakes import guiyi, last_days, same_landing
 
 
@@ -41,6 +42,7 @@ def test_rows_in_are_events_quarantined_and_duplicates_per_source_and_file(
     assert len(landed) >= 7
     assert all(row[1] == row[2] == row[3] for row in rows)
     assert all(row[4] == 0 for row in rows)
+    assert len(kept) == len(landed) - 1, "every source but the catalogue of products"
     assert all(equal for _, equal in kept)
 
 
@@ -100,10 +102,10 @@ def test_money_agrees_with_a_query_over_the_raw_files(sample_lake: Lake) -> None
 def test_a_date_without_deliveries_is_not_yet_or_a_mistake(sample_lake: Lake) -> None:
     settled = settings.read()
     with pytest.raises(NotYetError, match=r"up to 2017-12-31") as caught:
-        release.plan(sample_lake, settled, date(2018, 3, 1))
+        release.plan(sample_lake, settled, date(2018, 3, 1), run.clock())
     assert caught.value.exit_code == 75
     with pytest.raises(UsageError, match="before"):
-        release.plan(sample_lake, settled, date(2016, 1, 1))
+        release.plan(sample_lake, settled, date(2016, 1, 1), run.clock())
 
 
 @pytest.mark.slow
@@ -121,3 +123,43 @@ def test_a_full_disk_is_said_and_nothing_is_published(landed_world: Lake, tmp_pa
     assert lake.releases() == []
     again = guiyi("job", "run", "release", "--date", str(last_days(1)[0]), data=lake.root)
     assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.slow
+def test_a_date_is_not_published_before_its_cut(landed_world: Lake, tmp_path: Path) -> None:
+    lake, day = same_landing(landed_world, tmp_path / "data"), last_days(1)[0]
+    early = datetime(2017, 12, 31, 18, 59, 59, tzinfo=UTC)
+    with pytest.raises(NotYetError, match="2017-12-31 is not over"):
+        release.publish(lake, settings.read(), day, "run", lambda: early)
+    assert release.plan(lake, settings.read(), day, early + timedelta(seconds=1)).fresh
+
+
+@pytest.mark.slow
+def test_another_identifier_secret_is_refused(sample_lake: Lake, tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "data")
+    shutil.copytree(sample_lake.root, lake.root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GUIYI_IDENTIFIER_SECRET", "another")
+        with pytest.raises(ConfigError, match="not the one this lake was made with"):
+            release.publish(lake, settings.read(), last_days(1)[0], "run", run.clock, force=True)
+
+
+@pytest.mark.slow
+def test_a_delivery_in_the_past_of_what_is_published_is_refused(
+    sample_lake: Lake, tmp_path: Path
+) -> None:
+    file = tmp_path / "late.jsonl"
+    file.write_text("{}\n")
+    at = ("--delivered-at", "2017-12-01T00:00:00Z")
+    done = guiyi("land", "consents", str(file), *at, data=sample_lake.root)
+    assert done.returncode == 2
+    assert "in the past of what is published" in done.stderr
+
+
+def test_two_definitions_of_one_name_are_refused(tmp_path: Path) -> None:
+    conf = tmp_path / "conf"
+    shutil.copytree(Path(__file__).parents[2] / "conf", conf)
+    sources = conf / "base" / "sources"
+    shutil.copy(sources / "consents.yml", sources / "again.yml")
+    with pytest.raises(ConfigError, match="two definitions have the name 'consents'"):
+        settings.read(conf)

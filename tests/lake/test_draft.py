@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -194,3 +195,41 @@ def test_a_release_that_is_not_there_is_said_with_those_that_are(lake: Lake) -> 
     publish(lake, DAY, lambda d: d.append("sightings", sightings(1, DAY)))
     with pytest.raises(NotFoundError, match=r"1 \(2017-01-01\)"):
         lake.release(date(2018, 1, 1))
+
+
+def test_a_column_that_came_went_and_came_again_reads_everywhere(lake: Lake) -> None:
+    old = catalog.table("sightings")
+    extra = column("note", pa.string(), "a note", nullable=True)
+    wider = dataclasses.replace(old, schema=old.schema.append(extra))
+    for number, table in enumerate((wider, old, wider)):
+        day = DAY + timedelta(number)
+        with lake.draft(day, clock()) as draft:
+            note = ", 'n' AS note" if table is wider else ""
+            draft.append("sightings", f"SELECT *{note} FROM ({sightings(1, day)})", table=table)
+            draft.publish("run", "inputs", "rules", clock)
+    with lake.reader() as session:
+        rows = session.rows("SELECT note FROM sightings ORDER BY business_date")
+    assert rows == [("n",), (None,), ("n",)]
+
+
+def test_rows_outside_the_replaced_partitions_are_refused(lake: Lake) -> None:
+    stray = sightings(1, DAY + timedelta(5))
+    with pytest.raises(QualityError, match="outside the partitions"):
+        publish(lake, DAY, lambda d: d.replace_dates("sightings", [DAY], stray))
+
+
+def test_a_version_stays_readable_after_many_commits_and_a_long_time(lake: Lake) -> None:
+    publish(lake, DAY, lambda d: d.replace("products", product("first")))
+    root, table = lake.tables / "products", catalog.table("products")
+    for number in range(205):
+        tables.commit(root, table, [], replaced=None if number % 2 else [])
+        for entry in (root / "_delta_log").glob("*.json"):
+            os.utime(entry, (0, 0))
+    with lake.reader(1) as session:
+        assert session.rows("SELECT name FROM products") == [("first",)]
+
+
+def test_a_table_that_is_gone_is_said_in_our_words(lake: Lake) -> None:
+    release = publish(lake, DAY, lambda d: d.replace("products", product("first")))
+    with pytest.raises(StorageError, match="read at version 99"):
+        tables.files(release.root / "products", 99)

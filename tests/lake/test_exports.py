@@ -46,3 +46,14 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> 
     (tmp_path / "x").write_text("a file where the folder should be")
     with pytest.raises(StorageError, match="could not be written"):
         exports.write(tmp_path, "x", "v1", FILES, {})
+
+
+def test_the_newest_export_is_of_the_last_date_and_there_the_last_written(tmp_path: Path) -> None:
+    written = [("z", "2017-12-30", 9), ("b", "2017-12-31", 1), ("a", "2017-12-31", 2)]
+    for version, day, at in written:
+        manifest = {"business_date": day, "version": version}
+        folder = exports.write(tmp_path, "x", version, FILES, manifest)
+        os.utime(folder / "manifest.json", ns=(at, at))
+    assert [found["version"] for found in exports.newest(tmp_path)] == ["a"]
+    os.utime(tmp_path / "x" / "b" / "manifest.json", ns=(3, 3))
+    assert [found["version"] for found in exports.newest(tmp_path)] == ["b"]

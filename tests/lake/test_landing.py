@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -82,3 +85,30 @@ def test_a_file_that_is_gone_or_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(NotFoundError, match="a folder"):
         landing.read(delivery)
+
+
+def test_bytes_that_changed_after_delivery_are_refused(tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    (delivery,) = landing.receive([File("a", b"one row\n")])
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(InputError, match="has changed since"):
+        landing.read(delivery)
+
+
+LANDER = """
+import sys; from datetime import UTC, datetime; from pathlib import Path
+from lake.landing import Landing; from tests.lake.test_landing import File
+for n in range(40):
+    Landing(Path(sys.argv[1])).receive([File("same.csv", f"{sys.argv[2]} {n}".encode())])
+"""
+
+
+def test_deliveries_at_one_time_under_one_name_are_all_kept(tmp_path: Path) -> None:
+    calls = [[sys.executable, "-c", LANDER, str(tmp_path), name] for name in "abc"]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    for process in [subprocess.Popen(call, env=env) for call in calls]:
+        assert process.wait() == 0
+    landing = Landing(tmp_path)
+    deliveries = landing.deliveries()
+    assert len({d.file for d in deliveries}) == len(deliveries) == 120
+    assert len({landing.read(d) for d in deliveries}) == 120

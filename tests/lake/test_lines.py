@@ -14,7 +14,10 @@ from lake.lines import OpenFile, batches
 
 
 def rows(
-    *contents: Any, encoding: str = "utf-8", header: bool = False, size: int = 1 << 20,
+    *contents: Any,
+    encoding: str = "utf-8",
+    header: bool = False,
+    size: int = 1 << 20,
     is_gzip: bool = False,
 ) -> tuple[list[tuple[Any, ...]], list[OpenFile]]:
     files = [OpenFile(n, content, is_gzip) for n, content in enumerate(contents)]
@@ -27,7 +30,9 @@ def rows(
 def test_lines_of_small_files_come_together_with_their_numbers() -> None:
     found, files = rows(b"a\nb\n", b"", b"c\n")
     assert found == [
-        (0, 1, b"a\n", "a\n", None), (0, 2, b"b\n", "b\n", None), (2, 1, b"c\n", "c\n", None)
+        (0, 1, b"a\n", "a\n", None),
+        (0, 2, b"b\n", "b\n", None),
+        (2, 1, b"c\n", "c\n", None),
     ]
     assert [file.count_rows for file in files] == [2, 0, 1]
 
@@ -89,7 +94,10 @@ def test_what_is_no_gzip_is_unreadable() -> None:
 
 
 @given(
-    st.lists(st.binary(max_size=30), max_size=6), st.integers(1, 40), st.booleans(), st.booleans(),
+    st.lists(st.binary(max_size=30), max_size=6),
+    st.integers(1, 40),
+    st.booleans(),
+    st.booleans(),
     st.booleans(),
 )
 def test_no_byte_is_lost_however_batches_fall(

@@ -33,7 +33,7 @@ def test_a_good_model_passes_beats_recency_and_scores_who_bought_in_ninety_days(
     bought: Draft, model: Model
 ) -> None:
     prepared = churn.prepare(bought, model)
-    summary = churn.score(bought, prepared)
+    (summary,) = churn.score(bought, [prepared])
     assert summary.refusals == []
     assert summary.auc > summary.auc_baseline + model.gate.margin_auc
     assert sum(b.count for b in summary.calibration) == summary.count_test
@@ -54,8 +54,28 @@ def test_the_same_content_gives_the_same_model_to_the_last_byte(
     assert first.scores.equals(second.scores)
 
 
+def test_two_models_are_scored_side_by_side_and_a_refused_one_takes_nothing_away(
+    bought: Draft, model: Model
+) -> None:
+    def counts() -> dict[object, object]:
+        rows = bought.session.rows("SELECT model, count(*) FROM model_scores GROUP BY model")
+        return {name: count for name, count in rows}
+
+    first = churn.prepare(bought, model)
+    second = churn.prepare(bought, msgspec.structs.replace(model, name="tea's"))
+    told = churn.score(bought, [first, second])
+    assert [one.model for one in told] == ["churn", "tea's"]
+    assert counts() == {one.model: one.count_scored for one in told}
+    strict = msgspec.structs.replace(model.gate, min_rows=10**6)
+    refused = churn.prepare(bought, msgspec.structs.replace(model, name="tea's", gate=strict))
+    churn.score(bought, [first, refused])
+    assert counts() == {"churn": told[0].count_scored}
+    churn.score(bought, [])
+    assert counts() == {}
+
+
 def test_predictive_tags_come_from_the_scores(bought: Draft, model: Model) -> None:
-    churn.score(bought, churn.prepare(bought, model))
+    churn.score(bought, [churn.prepare(bought, model)])
     (file,) = [f for f in conf.load("tags", TagFile) if f.tags[0].kind == "predictive"]
     publish_tags(bought, declared([file]))
     known: dict[object, object] = dict(scored(bought))  # type: ignore[arg-type]
@@ -73,7 +93,7 @@ def test_a_model_that_does_not_beat_recency_is_refused_and_leaves_the_tags_unkno
     recency = [f for f in model.features if f.name in ("recency_days", "orders_count_7d")]
     useless = msgspec.structs.replace(model, features=recency)
     prepared = churn.prepare(bought, useless)
-    summary = churn.score(bought, prepared)
+    (summary,) = churn.score(bought, [prepared])
     assert len(summary.refusals) == 1
     assert "does not beat the baseline's" in summary.refusals[0]
     assert prepared.files == {}
@@ -83,7 +103,7 @@ def test_a_model_that_does_not_beat_recency_is_refused_and_leaves_the_tags_unkno
 def test_too_few_persons_are_a_reason_and_no_crash(tmp_path: Path, model: Model) -> None:
     with tiny.tiny_draft(tmp_path) as draft:
         tiny.put_persons(draft, {"p": [1]})
-        summary = churn.score(draft, churn.prepare(draft, model))
+        (summary,) = churn.score(draft, [churn.prepare(draft, model)])
         assert scored(draft) == []
     assert summary.refusals == [
         f"0 persons for {part}, 100 needed" for part in ("training", "calibration", "test")
@@ -100,7 +120,7 @@ def future_purchases(definition: Model, day: date) -> dict[str, Column]:
 @pytest.mark.rule("CDP-6")
 def test_a_planted_leak_is_found_and_nothing_is_published(bought: Draft, model: Model) -> None:
     prepared = churn.prepare(bought, model, future_purchases)
-    summary = churn.score(bought, prepared)
+    (summary,) = churn.score(bought, [prepared])
     assert summary.auc > 0.95
     assert summary.refusals[0] == "features that know the future: planted"
     assert prepared.files == {}
@@ -149,7 +169,8 @@ def test_a_snapshot_holds_numbers_and_figures_that_score_alike(
     tmp_path: Path, bought: Draft, model: Model
 ) -> None:
     prepared = churn.prepare(bought, model)
-    version = snapshots.publish(tmp_path, "churn", prepared.files)
+    version = snapshots.keep(tmp_path, "churn", prepared.files)
+    snapshots.point(tmp_path, "churn", version)
     assert version == prepared.summary.version
     fitted = registry.read(tmp_path, "churn")
     relation = keep_person_partials(bought)

@@ -49,6 +49,8 @@ def test_a_new_feed_is_one_file() -> None:
         ("format: csv", "format: csv\ninto: consents", "into: consents and the section"),
         ("name: tills", "name: Tills", "not in lower snake case"),
         ("type: phone, ", "", "needs a type, or each, and not both"),
+        ("format: csv", "format: csv\nzone: Asia/Shanghay", r"zone: an IANA(.|\n)*tills.yml:1"),
+        ("format: csv", "format: csv\ncurrency: usd", r"currency: 3 capital(.|\n)*tills.yml:1"),
     ],
 )
 def test_what_is_wrong_is_named(old: str, new: str, message: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -61,8 +62,9 @@ def fill(draft: Draft) -> None:
         "quarantine",
         "SELECT 's' AS source, 'f' || i AS file, 4 AS line, 'bad_time' AS reason, 'expected a "
         f"time, got 13800138000' AS detail, '{raw}' AS raw_base64, NULL AS header_base64, "
-        f"{AT} AS received_at, DATE '{DAY}' AS received_on FROM range(1, 4) t(i)",
+        f"{AT} AS received_at, DATE '{DAY}' AS received_on FROM range(1, 5) t(i)",
     )
+    draft.append("replays", "SELECT 'f4' AS file, 4 AS line, 'f5' AS replay_file")
     draft.append(
         "events",
         f"SELECT 's' AS source, 'e' || i AS event_id, {AT} AS occurred_at, {AT} AS received_at, "
@@ -127,7 +129,8 @@ def test_rows_are_counted_on_the_day_of_delivery_in_the_programmes_zone(
 
 def test_refusals_are_counted_and_two_of_them_shown_masked(facts: ReportFacts) -> None:
     (refusal,) = facts.refusals
-    assert (refusal.reason, refusal.count) == ("bad_time", 3)
+    assert (refusal.reason, refusal.count) == ("bad_time", 3), "the fourth was taken since"
+    assert facts.count_taken_since == 1
     assert [example.file for example in refusal.examples] == ["f1", "f2"]
     assert refusal.examples[0].raw == "门店,••• •••• ••••,•••@example.com"
     assert refusal.examples[0].detail == "expected a time, got •••••••••••"
@@ -151,6 +154,41 @@ def test_a_publication_that_changed_nobody_is_a_day_of_zeros(tmp_path: Path) -> 
         assert gather(session).changes == (
             Changes(DAY, 100, 0, 0, 0), Changes(DAY + timedelta(1), 0, 0, 0, 0),
         )
+
+
+def test_remains_of_two_persons_that_join_are_one_new_person(tmp_path: Path) -> None:
+    lake = open_lake(tmp_path, create=True)
+    with lake.draft(DAY, CUT) as draft:
+        draft.replace_dates(
+            "identity_changes", [DAY],
+            f"SELECT DATE '{DAY}' AS published_for, kind, one_id, other_one_id FROM (VALUES "
+            "('split', 'new', 'a'), ('split', 'new', 'b'), "
+            "('merged', 'c', 'gone'), ('merged', 'd', 'gone')) t(kind, one_id, other_one_id)",
+        )
+        draft.publish("run", "inputs", "rules", lambda: CUT)
+    with lake.reader() as session:
+        assert gather(session).changes == (Changes(DAY, 0, 1, 1, 0),)
+
+
+def test_scores_of_an_earlier_date_are_not_those_of_the_release(tmp_path: Path) -> None:
+    lake = open_lake(tmp_path, create=True)
+    counts = []
+    for day in (DAY, DAY + timedelta(1)):
+        with lake.draft(day, CUT + timedelta(1)) as draft:
+            draft.replace_dates(
+                "tag_values", [day],
+                f"SELECT DATE '{day}' AS business_date, 'p' AS one_id, 0 AS person_no",
+            )
+            if day == DAY:
+                draft.replace_dates(
+                    "model_scores", [day],
+                    f"SELECT DATE '{day}' AS business_date, 'churn' AS model, 'v' AS version, "
+                    "'p' AS one_id, 0.5 AS probability",
+                )
+            draft.publish("run", str(day), "rules", lambda: CUT)
+        with lake.reader() as session:
+            counts.append(gather(session).count_scores)
+    assert counts == [{"churn": 1}, {}]
 
 
 def test_tags_show_coverage_and_distribution_whatever_their_type(facts: ReportFacts) -> None:
@@ -178,13 +216,14 @@ def test_audiences_get_their_sizes_and_releases_are_listed(facts: ReportFacts) -
     ]
     (release,) = facts.releases
     assert (release.release_no, release.business_date, release.cut) == (1, DAY, CUT)
-    assert release.count_tables == 8
+    assert release.count_tables == 9
 
 
 def test_what_is_gathered_can_be_rendered(facts: ReportFacts) -> None:
     page = render(facts)
     assert "13800138000" not in page
     assert "喜欢咖啡" in page
+    assert re.search(r"1 more have been\s+taken since", page)
 
 
 def test_a_lake_with_an_empty_release_gives_empty_facts(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from console.report import (
     ReportFacts,
     TagBin,
     TagFacts,
+    UnpublishedModel,
     render,
 )
 from tests.console.report.demo import FIRST, demo, nothing
@@ -184,3 +185,14 @@ def test_what_came_from_outside_is_shown_as_text_never_as_markup() -> None:
     page = render(ReportFacts(refusals=(refusal,), tags=(tag,), tags_on=FIRST, programme=bad))
     assert "<script" not in page
     assert words(page).count("alert(1)") >= 5
+
+
+def test_a_model_that_is_not_published_stands_with_the_reasons_and_no_figures() -> None:
+    absent = (UnpublishedModel("churn", "Churn", ("a leak", "too few")), UnpublishedModel("x", ""))
+    text = words(render(replace(demo(days=3), models=(), unpublished=absent)))
+    told = r"Churn Not published for \S+, so nobody has its score [^.]+: a leak; too few"
+    assert re.search(told, text)
+    assert "x Not published" in text
+    assert "the history of runs does not say why" in text
+    assert "Brier" not in text
+    assert "No model has passed its gate yet." not in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
+from lake import exports
 from lake.draft import Draft
 from pipelines.audiences import export, select
 from pipelines.audiences.export import Built
@@ -100,7 +102,6 @@ def phones(export_: Built) -> list[str]:
     return export_.files["phones.csv"].decode().splitlines()[1:]
 
 
-@pytest.mark.rule("CDP-8")
 def test_the_hash_is_sha256_of_the_e164_number(tmp_path: Path, tags: list[Tag]) -> None:
     assert phones(built(tmp_path, tags, granted(0))) == [hashed("+8613800138000")]
 
@@ -171,6 +172,21 @@ def test_the_same_members_give_the_same_version(tmp_path: Path, tags: list[Tag])
     first = built(tmp_path / "1", tags, granted(0, 1))
     assert first.version == built(tmp_path / "2", tags, granted(0, 1)).version
     assert first.version != built(tmp_path / "3", tags, granted(0)).version
+
+
+@pytest.mark.rule("CDP-8")
+def test_the_same_version_of_an_audience_is_handed_over_once(
+    tmp_path: Path, tags: list[Tag]
+) -> None:
+    root = tmp_path / "exports"
+    for number in range(2):
+        made = built(tmp_path / str(number), tags, granted(0, 1))
+        assert exports.has(root, "x", made.version) is (number == 1)
+        folder = exports.write(root, "x", made.version, made.files, {"handed over": number})
+    assert [path.name for path in (root / "x").iterdir()] == [made.version]
+    assert json.loads((folder / "manifest.json").read_text()) == {"handed over": 0}
+    other = built(tmp_path / "other", tags, granted(0))
+    assert not exports.has(root, "x", other.version)
 
 
 def test_a_tag_that_is_not_there_is_named(tmp_path: Path, tags: list[Tag]) -> None:

@@ -120,6 +120,31 @@ def test_a_person_whose_birth_is_screened_vanishes_into_new_ones(memory: MemoryD
     }
 
 
+def test_remains_of_two_persons_that_join_are_two_splits_and_one_person(
+    memory: MemoryDraft,
+) -> None:
+    memory.clear()
+    other = ("device_id", "y")
+    # Each person was born on a device, which will be a hub: what is left is nobody known.
+    seen = [
+        Seen("e0", 0, (DEVICE,)), Seen("e1", 0, (A, DEVICE)),
+        Seen("e2", 0, (other,)), Seen("e3", 0, (CARD, other)),
+    ]  # fmt: skip
+    run(memory, seen)
+    hubs = [Seen("e4", 1, (B, DEVICE)), Seen("e5", 1, (A, other)), Seen("e6", 1, (C, other))]
+    before, joined = len(persons(memory.session)), Seen("e7", 1, (A, CARD))
+    assert before == 2
+    memory.business_date = DAY + timedelta(days=1)
+    write(memory.draft, [*seen, *hubs, joined])
+    told = resolve(memory.draft, TIGHT)
+    ((rows,),) = memory.session.rows(
+        "SELECT count(*) FROM identity_changes WHERE kind = 'split' "
+        f"AND published_for = DATE '{memory.business_date}'"
+    )
+    assert (rows, told.split) == (2, 1)
+    assert told.count_persons == before + told.created + told.split - told.merged - told.vanished
+
+
 def test_a_second_publication_for_a_date_is_told_from_the_state_before_it(
     memory: MemoryDraft,
 ) -> None:

@@ -19,7 +19,7 @@ from pipelines.identity import (
     timeline,
 )
 from schemas.errors import NotFoundError, UsageError
-from schemas.identity_rules import IdentityRules
+from schemas.identity_rules import IdentifierRules, IdentityRules
 from tests.pipelines.identity.seen import DAY, MemoryDraft, Seen, key, write
 
 DEVICE, USER = ("device_id", "d-1234567890"), ("user_id", "u-1234567890")
@@ -63,7 +63,7 @@ def session(memory: MemoryDraft, rules: IdentityRules) -> Session:
 
 
 def ours(session: Session) -> str:
-    return find_person(session, PHONE[1])
+    return find_person(session, PHONE[1], "CN")
 
 
 @pytest.mark.rule("CDP-5")
@@ -109,7 +109,17 @@ def test_a_timeline_keeps_to_the_stretch_of_its_bundles(session: Session) -> Non
     [PHONE[1], "139 1234 5678", " 13912345678 ", "phone:139-1234-5678", "m00000001", DEVICE[1]],
 )
 def test_a_person_is_found_by_any_writing_of_any_identifier(session: Session, text: str) -> None:
-    assert find_person(session, text) == ours(session)
+    assert find_person(session, text, "CN") == ours(session)
+
+
+def test_a_phone_is_read_by_the_customs_of_the_programmes_country(memory: MemoryDraft) -> None:
+    memory.clear()
+    write(memory.draft, [Seen("e0", 0, (("phone", "+14155552671"),))])
+    resolve(memory.draft, IdentityRules((IdentifierRules("phone"),)))
+    found = find_person(memory.session, "+14155552671", "CN")
+    assert find_person(memory.session, "(415) 555-2671", "US") == found
+    with pytest.raises(NotFoundError):
+        find_person(memory.session, "(415) 555-2671", "CN")
 
 
 def test_a_person_is_found_by_one_id_absorbed_one_id_and_number(session: Session) -> None:
@@ -118,16 +128,16 @@ def test_a_person_is_found_by_one_id_absorbed_one_id_and_number(session: Session
     ((absorbed,),) = session.rows(
         f"SELECT other_one_id FROM identity_changes WHERE kind = 'merged' AND one_id = '{who}'"
     )
-    assert [find_person(session, text) for text in (who, str(number), str(absorbed))] == [who] * 3
+    assert [find_person(session, text, "CN") for text in (who, str(number), str(absorbed))] == [who] * 3
 
 
 def test_nobody_is_found_with_a_reason(session: Session) -> None:
     with pytest.raises(NotFoundError, match="no identifier in this release matches"):
-        find_person(session, "nobody")
+        find_person(session, "nobody", "CN")
     with pytest.raises(NotFoundError, match=r"hub \(device_id: at most 3 user_id\)"):
-        find_person(session, HUB[1])
+        find_person(session, HUB[1], "CN")
     with pytest.raises(NotFoundError, match="a one_id that no release ever gave"):
-        find_person(session, "p" + "0" * 24)
+        find_person(session, "p" + "0" * 24, "CN")
     with pytest.raises(NotFoundError, match="nobody has this one_id"):
         timeline(session, "p" + "0" * 24)
 
@@ -136,8 +146,8 @@ def test_a_text_that_names_two_persons_is_refused(session: Session) -> None:
     session.execute("UPDATE identifiers SET value = 'twin' WHERE value LIKE 'stranger-0'")
     session.execute(f"UPDATE identifiers SET value = 'twin' WHERE value = '{DEVICE[1]}'")
     with pytest.raises(UsageError, match=r"names 2 persons[\s\S]*say type:value"):
-        find_person(session, "twin")
-    assert find_person(session, "device_id:twin") == ours(session)
+        find_person(session, "twin", "CN")
+    assert find_person(session, "device_id:twin", "CN") == ours(session)
 
 
 def test_an_explanation_holds_evidence_and_what_was_left_out(session: Session) -> None:

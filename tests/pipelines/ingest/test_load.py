@@ -145,6 +145,18 @@ def test_a_repeated_event_is_counted_once_and_the_first_received_stays(feed: Fee
 
 
 @pytest.mark.rule("CDP-2")
+def test_of_two_deliveries_in_one_load_the_first_received_stays(feed: Feed) -> None:
+    late = app(app_event("m1"), path="a.jsonl.gz")
+    early = app(app_event("m2"), app_event("m1"), path="c.jsonl.gz")
+    same_time = app(app_event("m2"), path="d.jsonl.gz")
+    feed.deliver(replace(late, delivered_at=AT + timedelta(hours=1)), same_time, early)
+    assert feed.rows("SELECT event_id, file, line, received_at FROM events ORDER BY 1") == [
+        ("m1", "c.jsonl.gz", 2, AT), ("m2", "c.jsonl.gz", 1, AT),
+    ]
+    assert [row[-1] for row in feed.account()] == [1, 0, 1]
+
+
+@pytest.mark.rule("CDP-2")
 def test_a_file_delivered_twice_changes_nothing(feed: Feed) -> None:
     first = erp([order_line(), order_line(line_no=2)])
     feed.deliver(first)
@@ -284,3 +296,16 @@ def test_a_large_delivery_is_loaded_in_parts_with_the_same_result(
     for table in ("events", "sightings", "bundles", "identifiers", "deliveries"):
         wanted = whole.rows(f"SELECT * FROM {table} ORDER BY ALL")
         assert parts.rows(f"SELECT * FROM {table} ORDER BY ALL") == wanted
+
+
+@pytest.mark.rule("CDP-2")
+def test_a_large_catalogue_has_its_own_account(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["pipelines.ingest.load"], "PART_ROWS", 10)
+    monkeypatch.setattr("pipelines.ingest.staging.CSV_BATCH_BYTES", 100)
+    lines = [f"{n % 30},D,C,{n}\n" for n in range(50)]
+    content = "product_id,department,category,name\n" + "".join(lines)
+    feed.deliver(File("products", "p.csv", content.encode()))
+    assert feed.account() == [("p.csv", "loaded", 50, 50, 0, 0)]
+    assert feed.rows("SELECT count(*), min(CAST(name AS INTEGER)) FROM products") == [(30, 20)]

@@ -80,6 +80,19 @@ def test_a_source_declared_later_takes_its_waiting_files(feed: Feed) -> None:
     assert replay(feed) == []
 
 
+def test_the_header_of_an_undeclared_file_outlives_its_first_replay(feed: Feed) -> None:
+    feed.deliver(File("tills", "a.csv", b"id,at\n1,2017-03-01\n2,02.03.2017\n3,03.03.2017\n"))
+    columns = {"id": Column(required=True), "at": Column(type="date", required=True)}
+    feed.sources.append(
+        Source("tills", "csv", columns, occurred="at", event_types=[EventType("till_opened")])
+    )
+    assert [found.count_rows for found in replay(feed)] == [1]
+    change(feed, "tills", columns=columns | {"at": Column(type="date", format="%d.%m.%Y")})
+    (found,) = replay(feed)
+    assert found.rows.content == b"id,at\n2,02.03.2017\n3,03.03.2017\n"
+    assert feed.rows("SELECT line FROM quarantine ANTI JOIN replays USING (file, line)") == []
+
+
 def test_a_line_that_was_cut_off_is_no_mended_row(feed: Feed) -> None:
     file = erp([order_line("O1")])
     cut = File(file.source, file.path, file.content[:-1])

@@ -159,6 +159,28 @@ def test_a_new_measure_is_computed_over_history(tmp_path: Path, sample_tags: lis
     assert rows == [(tiny.DAY, None), (tiny.DAY + timedelta(days=1), 5)]
 
 
+def test_a_measure_that_leaves_and_returns_is_computed_for_the_days_between(
+    tmp_path: Path, sample_tags: list[Tag]
+) -> None:
+    new = tiny.tag("pieces", from_="order_lines", measure="sum", field="quantity", window="ever")
+    with_it, without = declared([TagFile([*sample_tags, new])]), sample_tags
+    days = [tiny.DAY + timedelta(days=n) for n in range(3)]
+    lines = [(1, f"{day} 12:00:00", f"o{day}", 10) for day in days]
+    for day, line, tags in zip(days, lines, (with_it, without, with_it), strict=True):
+        with tiny.tiny_draft(tmp_path / "days", day) as draft:
+            tiny.put_persons(draft, {"p": [1]})
+            tiny.put_lines(draft, [line])
+            refresh_partials(draft, tags)
+            publish_tags(draft, tags)
+            found, row = partial_rows(draft), tiny.tag_rows(draft)["p"]
+            draft.publish("run", "inputs", "rules", lambda: CLOCK)
+    assert row["pieces"] == 3
+    with tiny.tiny_draft(tmp_path / "whole", days[-1]) as draft:
+        tiny.put_lines(draft, lines)
+        refresh_partials(draft, with_it)
+        assert partial_rows(draft) == found
+
+
 def test_tags_and_features_that_ask_the_same_share_a_measure(sample_tags: list[Tag]) -> None:
     (model,) = conf.load("models", Model)
     of_tags = {measure.name for measure in measures_of(sample_tags)}
