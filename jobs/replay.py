@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pipelines.ingest.replay import Replay, mended
-
 from jobs.settings import Settings
 from lake.store import Lake
+from pipelines.ingest.replay import Replay, mended
 
 
 def replay(

@@ -59,7 +59,6 @@ def quarantine_show(
 
 @app.command("replay")
 def quarantine_replay(
-    source: Source = None,
     delivered_at: Annotated[
         str | None, typer.Option(help="ISO time with zone at which they count as delivered; now.")
     ] = None,

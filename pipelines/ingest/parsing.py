@@ -13,6 +13,11 @@ from schemas.sources import Key, Source
 
 MARK = "\x1f"
 """Stands between reason and detail of a bad row."""
+ENDS = {
+    "gzip_cut": "expected a whole gzip stream, got one cut short",
+    "no_newline": "expected a line end, got the end of the file",
+}
+"""Detail of a line that was cut off, by how."""
 
 
 def query(source: Source, programme: Programme, relation: str = "ingest_lines") -> str:
@@ -126,10 +131,7 @@ Check = tuple[str, str, str]
 
 def _line_checks(source: Source) -> list[Check]:
     cut = "cut IS NOT NULL" if source.final_newline == "required" else "cut = 'gzip_cut'"
-    ends = (
-        "CASE cut WHEN 'gzip_cut' THEN 'expected a whole gzip stream, got one cut short' "
-        "ELSE 'expected a line end, got the end of the file' END"
-    )
+    ends = f"CASE cut {' '.join(f'WHEN {quoted(c)} THEN {quoted(e)}' for c, e in ENDS.items())} END"
     encoding = quoted(f"expected text in {source.encoding}, got other bytes")
     checks = [(cut, "truncated_line", ends), ("text IS NULL", "bad_encoding", encoding)]
     if source.format == "csv":

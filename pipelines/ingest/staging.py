@@ -84,7 +84,7 @@ def stage(
                 names = fields.names(header, source)
                 wrong = fields.problem(names, source)
                 if wrong:
-                    refuse(session, table, *wrong)
+                    refuse(session, table, *wrong, source.final_newline == "optional")
                     continue
                 table = fields.cut(table, names or [], source)
             session.register("ingest_lines", _chunked(table))
@@ -93,17 +93,23 @@ def stage(
         yield len(batch)
 
 
-def refuse(session: Session, table: pa.Table, reason: str, detail: str) -> None:
-    """Put every line of ``table`` among the bad rows, for one reason."""
-    count = len(table)
+def refuse(
+    session: Session, table: pa.Table, reason: str, detail: str, may_lack_end: bool = False
+) -> None:
+    """Put every line of ``table`` among the bad rows, for one reason.
+
+    A line that was cut off says that instead, so that no replay takes it for whole.
+    """
+    ends = {c: e for c, e in parsing.ENDS.items() if c == "gzip_cut" or not may_lack_end}
+    cuts = table["cut"].to_pylist()
     _add_bad(
         session,
         pa.table(
             [
                 table["file_no"],
                 table["line"],
-                pa.array([reason] * count, pa.string()),
-                pa.array([detail] * count, pa.string()),
+                pa.array(["truncated_line" if c in ends else reason for c in cuts], pa.string()),
+                pa.array([ends.get(c, detail) for c in cuts], pa.string()),
                 table["raw"],
             ],
             schema=_BAD,

@@ -103,6 +103,28 @@ def test_a_line_that_was_cut_off_is_no_mended_row(feed: Feed) -> None:
     assert len(replay(feed)) == 1
 
 
+@pytest.mark.rule("CDP-2")
+def test_a_line_cut_off_in_a_refused_file_is_no_mended_row(feed: Feed) -> None:
+    content = f"{ERP_HEADER},cashier\n{order_line('O1')},c1\n{order_line('O2')},c1\n".encode()
+    feed.deliver(
+        File("erp_orders", "a.csv", content[:-2]),
+        File("tills", "b.csv", b"id,at\n1,2017-03-01\n2,2017-03-01"),
+    )
+    assert feed.quarantine() == [
+        (2, "unknown_column"), (3, "truncated_line"),
+        (1, "unknown_source"), (2, "unknown_source"), (3, "truncated_line"),
+    ]
+    change(feed, "erp_orders", ignored=["cashier"])
+    tills = Source(
+        "tills", "csv", {"id": Column(), "at": Column(type="date")},
+        occurred="at", event_types=[EventType("till_opened")],
+    )
+    feed.sources.append(tills)
+    assert [found.count_rows for found in replay(feed)] == [1, 1]
+    change(feed, "tills", final_newline="optional")
+    assert [found.count_rows for found in replay(feed)] == [1]
+
+
 def test_a_replay_twice_changes_nothing(
     new_feed: Callable[[], Feed], feed: Feed
 ) -> None:
