@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from xml.etree import ElementTree
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,14 +20,14 @@ def main() -> int:
         report = Path(folder) / "report.xml"
         call = [sys.executable, "-m", "pytest", "-m", "prove", f"--junitxml={report}"]
         code = subprocess.run([*call, *sys.argv[1:]], cwd=ROOT, check=False).returncode
-        cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+        cases = list(ET.parse(report).getroot().iter("testcase"))
     (ROOT / "docs" / "proofs.md").write_text(page(cases), encoding="utf-8")
     return code
 
 
-def page(cases: Iterable[ElementTree.Element]) -> str:
+def page(cases: Iterable[ET.Element]) -> str:
     """One row per proof: how many cases, seconds, and whether all held."""
-    proofs: dict[str, list[ElementTree.Element]] = {}
+    proofs: dict[str, list[ET.Element]] = {}
     for case in cases:
         name = (case.get("name") or "").split("[")[0].removeprefix("test_").replace("_", " ")
         proofs.setdefault(name, []).append(case)
