@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import traceback
@@ -10,6 +11,7 @@ from typing import Annotated
 import duckdb
 import typer
 
+from jobs import show
 from jobs.commands import generate, jobs, lake, people, quality, quarantine, whole
 from jobs.progress import start_logging
 from schemas.errors import GuiyiError, NothingToDo
@@ -49,12 +51,17 @@ app.add_typer(lake.releases, name="release")
 
 def main() -> None:
     """Run the command line; an error of ours is a message and its exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         app()
     except NothingToDo as outcome:
+        show.failed(outcome)
         print(outcome, file=sys.stderr)  # noqa: T201
         sys.exit(outcome.exit_code)
     except GuiyiError as error:
+        show.failed(error)
         _tell(str(error))
         sys.exit(error.exit_code)
     except duckdb.Error as error:

@@ -8,11 +8,17 @@ from domain.dates import days
 from lake.store import Lake
 from schemas.errors import UsageError
 
+LAST_YEAR = 9000
+"""Later dates leave no room for their cut."""
+
 
 def day(text: str, option: str) -> date:
     """``text`` as a business date, UsageError otherwise."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
+        if found.year > LAST_YEAR:
+            raise ValueError
+        return found
     except ValueError:
         raise UsageError(
             f"{option} is not a date",

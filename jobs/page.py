@@ -109,9 +109,7 @@ def _scored_with(session: Session, release: Release) -> dict[str, str]:
     return {str(model): str(version) for model, version in rows}
 
 
-def _models(
-    lake: Lake, settings: Settings, versions: dict[str, str]
-) -> list[report.ModelSummary]:
+def _models(lake: Lake, settings: Settings, versions: dict[str, str]) -> list[report.ModelSummary]:
     found = []
     for model in settings.models:
         if model.name not in versions:

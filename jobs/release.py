@@ -25,6 +25,7 @@ from lake.releases import Release
 from lake.store import Lake
 from models import churn
 from pipelines import audiences, identity, ingest, tags
+from pipelines.ingest.replay import ORIGINS
 from schemas.errors import ConfigError, NothingToDo, NotYetError, UsageError
 
 Clock = Callable[[], datetime]
@@ -125,6 +126,7 @@ def _steps(
     lake: Lake, settings: Settings, draft: Draft, fresh: Sequence[Delivery]
 ) -> tuple[dict[str, Any], dict[str, dict[str, bytes]]]:
     _refuse_other_secret(draft, lake.identifier_secret())
+    _warn_of_undeclared(settings, fresh)
     with stage(f"ingest {len(fresh)} files"):
         taken = ingest.load(
             draft,
@@ -186,6 +188,17 @@ def _refuse_rewriting(
             expected=f"a business date after {newest.business_date}",
             got=str(day),
             todo="late data enters the next release; --restate rebuilds a date beside the old",
+        )
+
+
+def _warn_of_undeclared(settings: Settings, fresh: Sequence[Delivery]) -> None:
+    known = {source.name for source in settings.sources} | {ORIGINS}
+    unknown = sorted({d.source for d in fresh} - known)
+    if unknown:
+        log.warning(
+            "no source %s is declared in the definitions in force: every row of its files goes to "
+            "quarantine, from which `guiyi quarantine replay` takes it once it is",
+            ", ".join(unknown),
         )
 
 

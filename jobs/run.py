@@ -27,6 +27,8 @@ def recorded(
 ) -> dict[str, Any]:
     """Do ``work`` and record how it ended; errors are recorded and raised again."""
     started = clock()
+    unfinished = "did not end: it runs still, or was killed"
+    runs.record(lake.root, runs.Run(run_id, job, day, started, started, -1, unfinished))
 
     def note(code: int, message: str, summary: Mapping[str, Any]) -> None:
         run = runs.Run(run_id, job, day, started, clock(), code, message, dict(summary))
@@ -34,7 +36,8 @@ def recorded(
 
     try:
         summary = dict(work())
-    except NothingToDo:
+    except NothingToDo as outcome:
+        note(outcome.exit_code, str(outcome).split("\n")[0], {})
         raise
     except BaseException as error:
         code = error.exit_code if isinstance(error, GuiyiError) else 1

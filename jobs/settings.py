@@ -37,17 +37,18 @@ def read(folder: Path | None = None) -> Settings:
     """The definitions below ``folder`` (default: the packaged ``conf``); ConfigError says where."""
     return Settings(
         programme=conf.load("programme.yml", Programme, folder)[0],
-        sources=_named("sources", conf.load("sources", Source, folder)),
+        sources=_named("sources", conf.load("sources", Source, folder), folder),
         identity=conf.load("identity.yml", IdentityRules, folder)[0],
         tags=conf.load("tags", TagFile, folder),
-        models=_named("models", conf.load("models", Model, folder)),
-        audiences=_named("audiences", conf.load("audiences", Audience, folder)),
-        exports=_named("exports", conf.load("exports", Export, folder)),
+        models=_named("models", conf.load("models", Model, folder), folder),
+        audiences=_named("audiences", conf.load("audiences", Audience, folder), folder),
+        exports=_named("exports", conf.load("exports", Export, folder), folder),
         fingerprint=conf.fingerprint(folder),
     )
 
 
-def _named(part: str, found: list[Named]) -> list[Named]:
+def _named(part: str, found: list[Named], folder: Path | None) -> list[Named]:
+    """``found`` as they are; ConfigError when a name stands twice or is not that of its file."""
     names = [one.name for one in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -58,4 +59,13 @@ def _named(part: str, found: list[Named]) -> list[Named]:
             where=f"conf/*/{part}",
             todo="rename one; a file in conf/local replaces the packaged one of its file name",
         )
+    for one, path in zip(found, conf.paths(part, folder), strict=True):
+        if one.name != path.stem:
+            raise ConfigError(
+                "a definition is called otherwise than its file",
+                expected=f"name: {path.stem}",
+                got=f"name: {one.name}",
+                where=f"{path}:1",
+                todo="give both one name, by which it is found again",
+            )
     return found

@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from schemas.errors import GuiyiError
+
 
 class Format(StrEnum):
     """Text for people, JSON for programs."""
@@ -29,8 +31,23 @@ DataOption = Annotated[
 ]
 
 
+_answered = False
+
+
+def failed(error: GuiyiError) -> None:
+    """Where JSON was asked for and nothing answered yet, the error as the one JSON object."""
+    asked = " ".join(sys.argv)
+    if not _answered and ("--format json" in asked or "--format=json" in asked):
+        parts = {name: getattr(error, name) for name in ("expected", "got", "where", "todo")}
+        message = str(error).split("\n")[0]
+        value = {"error": {"message": message, **parts}, "exit_code": error.exit_code}
+        answer(value, Format.JSON, "")
+
+
 def answer(value: Mapping[str, Any], form: Format, text: str) -> None:
     """Print ``text``, or ``value`` as one JSON object."""
+    global _answered
+    _answered = True
     if form is Format.JSON:
         sys.stdout.write(msgspec.json.encode(value, enc_hook=str).decode() + "\n")
     else:

@@ -32,16 +32,16 @@ def record(root: Path, run: Run) -> None:
 
 
 def history(root: Path, job: str | None = None) -> list[Run]:
-    """Runs, oldest first; a line torn by a crash is passed over."""
+    """Runs, oldest first, each as last recorded; a line torn by a crash is passed over."""
     path = root / "runs.jsonl"
     if not path.exists():
         return []
-    found = []
+    found: dict[tuple[str, str, date | None], Run] = {}
     for line in path.read_bytes().split(b"\n"):
         try:
             run = msgspec.json.decode(line, type=Run)
         except msgspec.DecodeError:
             continue
         if job is None or run.job == job:
-            found.append(run)
-    return found
+            found[(run.run_id, run.job, run.business_date)] = run
+    return list(found.values())

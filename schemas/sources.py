@@ -222,6 +222,11 @@ DETAILS: dict[str, str] = {
 
 
 def _complaints(source: Source) -> Iterator[str]:
+    if len(source.delimiter) != 1 or source.delimiter in '"\r\n' or not source.delimiter.isascii():
+        yield (
+            "expected `delimiter` to be one ASCII character, no quote and no line end, "
+            f"got {source.delimiter!r}"
+        )
     names = [source.name, *source.columns]
     for name in names:
         if not _NAME.fullmatch(name):

@@ -95,7 +95,7 @@ def job_backfill(
 @app.command("status")
 def job_status(
     name: Annotated[str | None, typer.Argument(help="Job; all when absent.")] = None,
-    limit: Annotated[int, typer.Option(help="Runs to show.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Runs to show.")] = 20,
     data: DataOption = None,
     form: FormatOption = Format.TEXT,
 ) -> None:

@@ -38,7 +38,7 @@ def table_list(data: DataOption = None, form: FormatOption = Format.TEXT) -> Non
 @tables.command("show")
 def table_show(
     name: str,
-    limit: Annotated[int, typer.Option(help="Rows to show.")] = 10,
+    limit: Annotated[int, typer.Option(min=0, help="Rows to show.")] = 10,
     as_of_text: AsOf = None,
     data: DataOption = None,
     form: FormatOption = Format.TEXT,

@@ -10,6 +10,7 @@ from jobs import settings, show
 from jobs.dates import as_of, day
 from jobs.show import DataOption, Format, FormatOption
 from lake.store import open_lake
+from schemas.errors import UsageError
 
 explain = typer.Typer(help="Why something is as it is.", no_args_is_help=True)
 
@@ -44,7 +45,7 @@ def timeline(
     who: Who,
     start: Annotated[str | None, typer.Option("--start", help="First business date.")] = None,
     end: Annotated[str | None, typer.Option("--end", help="Business date after the last.")] = None,
-    limit: Annotated[int, typer.Option(help="Newest events to show; 0 for all.")] = 50,
+    limit: Annotated[int, typer.Option(min=0, help="Newest events to show; 0 for all.")] = 50,
     as_of_text: AsOf = None,
     clear: Clear = False,
     data: DataOption = None,
@@ -55,6 +56,10 @@ def timeline(
 
     first = day(start, "--start") if start else None
     last = day(end, "--end") if end else None
+    if first and last and first >= last:
+        raise UsageError(
+            "no date lies between", expected="--start before --end", got=f"{start}, {end}"
+        )
     with open_lake(data).reader(as_of(as_of_text)) as session:
         one_id = identity.find_person(session, who, settings.read().programme.region)
         found = identity.timeline(session, one_id, first, last, is_clear=clear)

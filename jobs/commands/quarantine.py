@@ -44,7 +44,7 @@ def quarantine_list(
 def quarantine_show(
     source: Source = None,
     reason: Reason = None,
-    limit: Annotated[int, typer.Option(help="Rows to show.")] = 20,
+    limit: Annotated[int, typer.Option(min=0, help="Rows to show.")] = 20,
     data: DataOption = None,
     form: FormatOption = Format.TEXT,
 ) -> None:

@@ -118,7 +118,7 @@ def _load(
         _refuse_source(draft, part, name, read)
     _take_origins(draft, part, read)
     dates.update(_publish(draft, sources, programme))
-    _note_endings(part)
+    _note_endings(part, known)
     summary = accounts.append(draft, deliveries, part.opened, part.refused, known, programme)
     summary.dates = sorted(dates)
     return summary
@@ -191,9 +191,13 @@ def _take_origins(draft: Draft, part: _Part, read: Read) -> None:
         )
 
 
-def _note_endings(part: _Part) -> None:
+def _note_endings(part: _Part, known: dict[str, Source]) -> None:
     for number, file in part.opened.items():
-        if file.ending == "unreadable":
+        source = known.get(part.deliveries[number].source)
+        is_cut = source is not None and source.final_newline == "required"
+        if is_cut and file.ending == "no_newline" and file.header and not file.count_rows:
+            part.refuse(number, "truncated_file", "expected a header with its line end, got none")
+        elif file.ending == "unreadable":
             part.refuse(number, "unreadable_file", "expected a gzip stream, got other bytes")
         elif file.ending == "gzip_cut" and not file.is_line_cut:
             part.refuse(number, "truncated_file", "expected a whole gzip stream, got one cut short")

@@ -55,9 +55,18 @@ def opened(
         except (GuiyiError, OSError) as error:
             refused(number, "unreadable_file", str(error).replace("\n ", ";"))
             continue
-        name = delivery.file.split("~")[0]
-        is_gzip = name.endswith(".gz") if compression == "by_name" else compression == "gzip"
+        is_gzip = compression == "gzip"
+        if compression == "by_name":
+            name = delivery.file.split("~")[0].lower()
+            is_gzip = name.endswith(".gz") or _starts_as_gzip(content)
+        if not is_gzip and isinstance(content, bytes) and b"\n" not in content:
+            # Some programs still end lines with a carriage return alone.
+            content = content.replace(b"\r", b"\n")
         yield OpenFile(number, content, is_gzip)
+
+
+def _starts_as_gzip(content: object) -> bool:
+    return isinstance(content, bytes) and content.startswith(b"\x1f\x8b")
 
 
 def create(session: Session, source: Source, programme: Programme) -> None:

@@ -36,6 +36,9 @@ def says(*arguments: str, code: int, data: Path | None = None) -> str:
         (["generate", "--persons", "10"], 2, "go together"),
         (["land", "nothing", "x.csv"], 2, "no source 'nothing' is declared"),
         (["land", "erp_orders", "/"], 1, "a folder"),
+        (["job", "run", "release", "--date", "9999-12-31"], 2, "--date is not a date"),
+        (["timeline", "0", "--start", "2018-01-01", "--end", "2017-01-01"], 2, "no date"),
+        (["timeline", "0", "--limit", "-3"], 2, "greater than or equal to 0"),
     ],
 )
 def test_a_wrong_call_is_answered_with_words_and_a_code(
@@ -72,6 +75,24 @@ def test_every_look_gives_one_json_object(sample_lake: Lake, arguments: list[str
     answer = says(*arguments, "--format", "json", code=0, data=sample_lake.root)
     assert isinstance(json.loads(answer), dict)
     assert says(*arguments, code=0, data=sample_lake.root).strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["release", "show", "1999-01-01"], 2),
+        (["job", "run", "release", "--date", "2018-06-01"], 75),
+        (["job", "run", "release", "--date", "2017-12-31"], 99),
+        (["quarantine", "replay"], 99),
+    ],
+)
+def test_a_call_that_fails_still_answers_with_one_json_object(
+    sample_lake: Lake, arguments: list[str], code: int
+) -> None:
+    done = guiyi(*arguments, "--format", "json", data=sample_lake.root)
+    assert done.returncode == code, done.stderr
+    assert isinstance(json.loads(done.stdout), dict)
 
 
 @pytest.mark.slow

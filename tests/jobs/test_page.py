@@ -15,7 +15,9 @@ from tests import tiny
 
 CLOCK = datetime(2018, 1, 1, tzinfo=UTC)
 FIGURES = {
-    "auc": 0.9, "auc_baseline": 0.8, "brier": 0.1,
+    "auc": 0.9,
+    "auc_baseline": 0.8,
+    "brier": 0.1,
     "calibration": [{"predicted": 0.5, "observed": 0.5, "count": 9}],
 }
 
@@ -25,12 +27,11 @@ def publish(lake: Lake, day: date, version: str | None, refusals: list[str]) -> 
     with tiny.tiny_draft(lake.root, day) as draft:
         tiny.put_persons(draft, {"p": [1]})
         as_date = f"DATE '{day}' AS business_date"
-        draft.replace_dates(
-            "tag_values", [day], f"SELECT {as_date}, 'p' AS one_id, 0 AS person_no"
-        )
+        draft.replace_dates("tag_values", [day], f"SELECT {as_date}, 'p' AS one_id, 0 AS person_no")
         if version:
             draft.replace_dates(
-                "model_scores", [day],
+                "model_scores",
+                [day],
                 f"SELECT {as_date}, 'churn' AS model, '{version}' AS version, 'p' AS one_id, "
                 "0.5 AS probability",
             )

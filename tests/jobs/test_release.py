@@ -163,3 +163,12 @@ def test_two_definitions_of_one_name_are_refused(tmp_path: Path) -> None:
     shutil.copy(sources / "consents.yml", sources / "again.yml")
     with pytest.raises(ConfigError, match="two definitions have the name 'consents'"):
         settings.read(conf)
+
+
+def test_a_definition_called_otherwise_than_its_file_is_refused(tmp_path: Path) -> None:
+    conf = tmp_path / "conf"
+    shutil.copytree(Path(__file__).parents[2] / "conf", conf)
+    file = conf / "base" / "sources" / "consents.yml"
+    file.write_text(file.read_text().replace("name: consents", "name: other"))
+    with pytest.raises(ConfigError, match="called otherwise than its file"):
+        settings.read(conf)

@@ -63,7 +63,8 @@ def test_a_file_whose_rows_are_all_mended_comes_back(desk: Desk) -> None:
     assert desk.replay() == [], "it waits in the landing"
     desk.load()
     assert desk.feed.rows("SELECT event_id, file FROM events ORDER BY 1") == [
-        ("O1:1", told["file"]), ("O2:1", told["file"]),
+        ("O1:1", told["file"]),
+        ("O2:1", told["file"]),
     ]
     assert desk.replay() == []
 
@@ -80,7 +81,10 @@ def test_equal_rows_of_a_second_file_are_closed_too(desk: Desk) -> None:
     assert [told["rows"] for told in desk.replay()] == [2]
     desk.load()
     assert desk.feed.rows("SELECT file, line FROM replays ORDER BY ALL") == [
-        ("a.csv", 2), ("a.csv", 3), ("b.csv", 2), ("b.csv", 3),
+        ("a.csv", 2),
+        ("a.csv", 3),
+        ("b.csv", 2),
+        ("b.csv", 3),
     ]
     assert desk.feed.rows("SELECT count(*) FROM events") == [(2,)]
     assert desk.replay() == []
