@@ -34,6 +34,7 @@ def write(lake: Lake, settings: Settings, path: Path) -> dict[str, Any]:
             zone=settings.programme.zone,
             evaluation=scores,
             models=_models(lake, settings, versions),
+            traps=_traps(lake),
             unpublished=_unpublished(lake, settings, release, versions),
             tag_labels=labels,
             audiences=_audiences(lake, settings, labels),
@@ -81,6 +82,18 @@ def summary_text(found: dict[str, Any], path: Path) -> str:
     lines += [f"{name}: AUC {auc:.3f}" for name, auc in found["models"].items()]
     lines += [f"{name}: not published" for name in found["not_published"]]
     return "\n".join([*lines, f"report: {path}"])
+
+
+def _traps(lake: Lake) -> list[report.Trap]:
+    truth = lake.root / "truth" / "traps.parquet"
+    if not truth.exists():
+        return []
+    counts: dict[str, list[int]] = {}
+    for row in pq.read_table(truth, columns=["trap", "decidable"]).to_pylist():
+        made = counts.setdefault(row["trap"].replace("_", " "), [0, 0])
+        made[0] += 1
+        made[1] += bool(row["decidable"])
+    return [report.Trap(name, *counts[name]) for name in sorted(counts)]
 
 
 def _evaluation(lake: Lake, settings: Settings, session: Session) -> list[report.MethodScore]:

@@ -19,6 +19,7 @@ from console.report.facts import (
     Screened,
     TagBin,
     TagFacts,
+    Trap,
     UnpublishedModel,
 )
 from console.report.gather import gather
@@ -43,6 +44,7 @@ __all__ = [
     "Screened",
     "TagBin",
     "TagFacts",
+    "Trap",
     "UnpublishedModel",
     "gather",
     "render",

@@ -202,6 +202,15 @@ class ReleaseRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Trap:
+    """How often the sample world laid a trap, and how often its evidence can decide it."""
+
+    name: str
+    count: int
+    count_decidable: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReportFacts:
     """All that ``render`` shows. Every part may be empty: the page then says so in a sentence."""
 
@@ -212,6 +221,9 @@ class ReportFacts:
     refusals: tuple[Refusal, ...] = ()
     count_taken_since: int = 0
     """Refused rows that were handed in again and taken."""
+    count_same_content: int = 0
+    """Events that say what another of their source says, under an id of their own; kept."""
+    traps: tuple[Trap, ...] = ()
     count_events: int = 0
     count_persons: int = 0
     person_sizes: tuple[PersonSize, ...] = ()

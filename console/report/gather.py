@@ -22,6 +22,7 @@ from console.report.facts import (
     ReleaseRow,
     ReportFacts,
     Screened,
+    Trap,
     UnpublishedModel,
 )
 from console.report.tags import tag_facts
@@ -40,6 +41,7 @@ def gather(
     zone: str = "UTC",
     evaluation: Sequence[MethodScore] = (),
     models: Sequence[ModelSummary] = (),
+    traps: Sequence[Trap] = (),
     unpublished: Sequence[UnpublishedModel] = (),
     tag_labels: Mapping[str, str] | None = None,
     audiences: Sequence[Audience] = (),
@@ -57,6 +59,8 @@ def gather(
         event_types=_typed(session, EventType, _EVENT_TYPES),
         refusals=_refusals(session),
         count_taken_since=_one(session, _TAKEN_SINCE),
+        count_same_content=_one(session, _SAME_CONTENT),
+        traps=tuple(traps),
         count_events=_one(session, "SELECT count(*) FROM events"),
         count_persons=_one(session, "SELECT count(*) FROM persons"),
         person_sizes=_typed(session, PersonSize, _PERSON_SIZES),
@@ -100,6 +104,17 @@ FROM numbered GROUP BY source, reason ORDER BY count DESC, source, reason
 """
 
 _TAKEN_SINCE = "SELECT count(*) FROM quarantine SEMI JOIN replays USING (file, line)"
+
+_SAME_CONTENT = """
+SELECT CAST(coalesce(sum(times - 1), 0) AS BIGINT) FROM (
+    SELECT count(*) AS times FROM events WHERE source NOT IN (
+        SELECT source FROM order_lines UNION SELECT source FROM conversations
+        UNION SELECT source FROM consents
+    )
+    GROUP BY source, type, occurred_at, bundle_id, CAST(properties AS VARCHAR)
+    HAVING count(*) > 1
+)
+"""
 
 _PERSON_SIZES = """
 SELECT count_identifiers AS identifiers, count(*) AS count

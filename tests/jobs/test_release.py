@@ -12,6 +12,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from console.report import gather
 from jobs import release, run, settings
 from lake.store import Lake
 from schemas.errors import ConfigError, NotYetError, UsageError
@@ -172,3 +173,13 @@ def test_a_definition_called_otherwise_than_its_file_is_refused(tmp_path: Path) 
     file.write_text(file.read_text().replace("name: consents", "name: other"))
     with pytest.raises(ConfigError, match="called otherwise than its file"):
         settings.read(conf)
+
+
+@pytest.mark.slow
+def test_same_content_under_another_id_is_kept_and_reported(sample_lake: Lake) -> None:
+    traps = pq.read_table(sample_lake.root / "truth" / "traps.parquet")
+    laid = traps["trap"].to_pylist().count("same_content")
+    with sample_lake.reader() as session:
+        found = gather(session).count_same_content
+    assert laid > 10
+    assert 0.9 * laid <= found <= laid

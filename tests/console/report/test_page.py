@@ -16,6 +16,7 @@ from console.report import (
     ReportFacts,
     TagBin,
     TagFacts,
+    Trap,
     UnpublishedModel,
     render,
 )
@@ -196,3 +197,10 @@ def test_a_model_that_is_not_published_stands_with_the_reasons_and_no_figures() 
     assert "the history of runs does not say why" in text
     assert "Brier" not in text
     assert "No model has passed its gate yet." not in text
+
+
+def test_traps_and_same_content_are_reported_with_their_counts() -> None:
+    facts = replace(demo(30), traps=(Trap("store tablet", 3, 2),), count_same_content=733)
+    page = render(facts)
+    assert "store tablet" in page
+    assert "733 events repeat" in page
