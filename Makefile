@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+RIVALS_PIP := .venv-rivals/bin/python -m pip --disable-pip-version-check --quiet
 # Exit code 99 says that there was nothing to do, which is well.
 ACCEPT := || { code=$$?; [ $$code -eq 99 ] || exit $$code; }
 
@@ -22,6 +23,13 @@ help: ## list the verbs
 
 .venv/dev: .venv/core requirements/dev.lock
 	$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.venv-rivals/done: requirements/rivals.lock requirements/build.lock
+	@command -v $(PYTHON) >/dev/null || { echo "The rivals need Python 3.11: install it, or call make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv-rivals
+	$(RIVALS_PIP) install --require-hashes -r requirements/build.lock
+	$(RIVALS_PIP) install --require-hashes -r requirements/rivals.lock
 	@touch $@
 
 run: .venv/core ## make the sample world and run the year and its last seven days; ends with a report
@@ -44,11 +52,11 @@ prove: .venv/dev ## the long proofs, whose results are committed in docs/proofs.
 	$(BIN)/python -m tests.proofs
 	$(MAKE) bench
 
-bench: .venv/dev ## the benchmarks, each beside its rival
+bench: .venv/dev .venv-rivals/done ## the benchmarks, each beside its rival
 	$(BIN)/python -m benchmarks
 
 docs: .venv/dev ## write the generated pages: commands, definitions, tables, rules
 	$(BIN)/python -m jobs.pages
 
 clean: ## remove the environment and the sample data
-	rm -rf .venv data build *.egg-info
+	rm -rf .venv .venv-rivals data build *.egg-info

@@ -86,7 +86,8 @@ def _explained(
 ) -> ConfigError:
     message = str(error)
     what, _, path = message.partition(" - at `")
-    path = path.rstrip("`") or "$"
+    # A check across fields names its own place first.
+    path = path.partition("`")[0] or "$"
     unknown = re.search(r"unknown field `([^`]+)`", what)
     node = _node_at(root, path, unknown.group(1) if unknown else None)
     line = node.start_mark.line + 1

@@ -23,7 +23,13 @@ CORE = (
     "great_expectations",
     "phonenumbers",
 )
-EXTRAS = {"pyspark": "spark", "apache_beam": "beam", "confluent_kafka": "kafka", "fastapi": "serve"}
+EXTRAS = {
+    "pyspark": "spark",
+    "apache_beam": "beam",
+    "confluent_kafka": "kafka",
+    "fastapi": "serve",
+    "splink": "fuzzy",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,17 @@ import duckdb
 import typer
 
 from jobs import show
-from jobs.commands import generate, jobs, lake, people, quality, quarantine, whole
+from jobs.commands import (
+    fuzzy,
+    generate,
+    identity,
+    jobs,
+    lake,
+    people,
+    quality,
+    quarantine,
+    whole,
+)
 from jobs.progress import start_logging
 from schemas.errors import GuiyiError, NothingToDo
 
@@ -44,6 +54,8 @@ app.command("quality")(quality.quality)
 app.command("doctor")(quality.doctor)
 app.add_typer(people.explain, name="explain")
 app.add_typer(jobs.app, name="job")
+app.add_typer(identity.app, name="identity")
+identity.app.command("match")(fuzzy.match)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(lake.tables, name="table")
 app.add_typer(lake.releases, name="release")

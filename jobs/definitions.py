@@ -1,4 +1,4 @@
-"""The kinds of definitions that stand under ``conf/``."""
+"""The kinds of definitions that stand under ``conf/``, or are given with a command."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas.audiences import Audience
 from schemas.exports import Export
+from schemas.fuzzy import Matching
 from schemas.identity_rules import IdentityRules
 from schemas.model_definitions import Model
 from schemas.programme import Programme
@@ -21,3 +22,6 @@ KINDS: dict[str, type[Any]] = {
     "export": Export,
     "model": Model,
 }
+
+GIVEN: dict[str, type[Any]] = {"matching": Matching}
+"""Definitions that stand in a file of the caller's, named on the command line."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +28,15 @@ def write(lake: Lake, settings: Settings, path: Path) -> dict[str, Any]:
     release = lake.release()
     with lake.session() as session:
         release.open(session)
-        scores = _evaluation(lake, settings, session)
+        measured = _evaluation(lake, settings, session)
         versions = _scored_with(session, release)
         facts = report.gather(
             session,
             programme=settings.programme.name,
             zone=settings.programme.zone,
-            evaluation=scores,
+            evaluation=[_method(score) for score in measured.methods],
             models=_models(lake, settings, versions),
-            traps=_traps(lake),
+            traps=_traps(lake, measured.traps),
             unpublished=_unpublished(lake, settings, release, versions),
             tag_labels=labels,
             audiences=_audiences(lake, settings, labels),
@@ -84,33 +86,53 @@ def summary_text(found: dict[str, Any], path: Path) -> str:
     return "\n".join([*lines, f"report: {path}"])
 
 
-def _traps(lake: Lake) -> list[report.Trap]:
+def _traps(lake: Lake, scores: Sequence[identity.TrapScore]) -> list[report.Trap]:
     truth = lake.root / "truth" / "traps.parquet"
     if not truth.exists():
         return []
-    counts: dict[str, list[int]] = {}
-    for row in pq.read_table(truth, columns=["trap", "decidable"]).to_pylist():
-        made = counts.setdefault(row["trap"].replace("_", " "), [0, 0])
-        made[0] += 1
-        made[1] += bool(row["decidable"])
-    return [report.Trap(name, *counts[name]) for name in sorted(counts)]
+    named = {score.trap for score in scores}
+    found = [
+        report.Trap(
+            _words(one.trap),
+            one.count_decidable + one.count_undecidable,
+            one.count_decidable,
+            one.count_right,
+            one.what,
+            one.bar,
+            one.count_over_two,
+        )
+        for one in scores
+    ]
+    rows = pq.read_table(truth, columns=["trap", "decidable"]).to_pylist()
+    laid = Counter(row["trap"] for row in rows if row["trap"] not in named)
+    decidable = Counter(row["trap"] for row in rows if row["decidable"])
+    found += [report.Trap(_words(one), laid[one], decidable[one]) for one in laid]
+    return sorted(found, key=lambda one: one.name)
 
 
-def _evaluation(lake: Lake, settings: Settings, session: Session) -> list[report.MethodScore]:
+def _words(trap: str) -> str:
+    return trap.replace("_", " ")
+
+
+def _evaluation(lake: Lake, settings: Settings, session: Session) -> identity.Evaluation:
     truth = lake.root / "truth"
     if not (truth / "identifiers.parquet").exists():
-        return []
-    known, events = (pq.read_table(truth / f"{n}.parquet") for n in ("identifiers", "events"))
-    return [
-        report.MethodScore(
-            score.method,
-            score.precision or 0.0,
-            score.recall or 0.0,
-            score.attribution,
-            score.largest_person,
-        )
-        for score in identity.evaluate(session, settings.identity, known, events)
-    ]
+        return identity.Evaluation((), ())
+    names = ("identifiers", "events", "traps")
+    tables = (pq.read_table(truth / f"{name}.parquet") for name in names)
+    return identity.evaluate(session, settings.identity, identity.Truth(*tables))
+
+
+def _method(score: identity.Score) -> report.MethodScore:
+    return report.MethodScore(
+        score.method,
+        score.precision or 0.0,
+        score.recall or 0.0,
+        score.attribution,
+        score.largest_person,
+        score.precision_all,
+        score.attribution_all,
+    )
 
 
 def _scored_with(session: Session, release: Release) -> dict[str, str]:

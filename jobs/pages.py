@@ -12,7 +12,7 @@ import yaml
 
 from domain.definitions import json_schema
 from jobs.cli import app
-from jobs.definitions import KINDS
+from jobs.definitions import GIVEN, KINDS
 from jobs.fields import described
 from lake.contracts import checks
 from lake.engines.duckdb import sql_type
@@ -30,7 +30,7 @@ def pages(root: Path = ROOT) -> dict[str, str]:
         "docs/rules.md": MADE + rules(root),
         "docs/definitions.md": MADE + definitions(),
     }
-    for name, kind in KINDS.items():
+    for name, kind in (KINDS | GIVEN).items():
         schema = json.dumps(json_schema(kind), indent=1, ensure_ascii=False, sort_keys=True)
         made[f"docs/schemas/{name}.schema.json"] = schema + "\n"
     return made
@@ -107,7 +107,7 @@ def definitions() -> str:
         " `conf/local` is used instead. Unknown keys, wrong types and duplicates are errors"
     )
     lines[-2] += " with file and line. Editors check them by the JSON Schemas in `docs/schemas`."
-    for name, kind in KINDS.items():
+    for name, kind in (KINDS | GIVEN).items():
         link = f"[`docs/schemas/{name}.schema.json`](schemas/{name}.schema.json)"
         lines += [f"## {name}", "", f"Schema: {link}", "", *described(kind)]
     return "\n".join(lines) + "\n"

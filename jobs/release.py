@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 
 from domain.dates import business_date, cut
-from domain.identifiers import identifier_key
 from jobs.progress import log, stage
+from jobs.secret import refuse_other_secret
 from jobs.settings import Settings
 from lake import snapshots
 from lake.draft import Draft
@@ -26,7 +26,8 @@ from lake.store import Lake
 from models import churn
 from pipelines import audiences, identity, ingest, tags
 from pipelines.ingest.replay import ORIGINS
-from schemas.errors import ConfigError, NothingToDo, NotYetError, UsageError
+from schemas.decisions import DECISIONS
+from schemas.errors import NothingToDo, NotYetError, UsageError
 
 Clock = Callable[[], datetime]
 
@@ -125,7 +126,7 @@ def point_to_released(lake: Lake) -> None:
 def _steps(
     lake: Lake, settings: Settings, draft: Draft, fresh: Sequence[Delivery]
 ) -> tuple[dict[str, Any], dict[str, dict[str, bytes]]]:
-    _refuse_other_secret(draft, lake.identifier_secret())
+    refuse_other_secret(draft.session, lake.identifier_secret())
     _warn_of_undeclared(settings, fresh)
     with stage(f"ingest {len(fresh)} files"):
         taken = ingest.load(
@@ -192,7 +193,7 @@ def _refuse_rewriting(
 
 
 def _warn_of_undeclared(settings: Settings, fresh: Sequence[Delivery]) -> None:
-    known = {source.name for source in settings.sources} | {ORIGINS}
+    known = {source.name for source in settings.sources} | {ORIGINS, DECISIONS}
     unknown = sorted({d.source for d in fresh} - known)
     if unknown:
         log.warning(
@@ -200,21 +201,6 @@ def _warn_of_undeclared(settings: Settings, fresh: Sequence[Delivery]) -> None:
             "quarantine, from which `guiyi quarantine replay` takes it once it is",
             ", ".join(unknown),
         )
-
-
-def _refuse_other_secret(draft: Draft, secret: bytes) -> None:
-    """With another secret every identifier would get a second key, and nobody be recognised."""
-    for key, kind, value in draft.session.rows(
-        "SELECT identifier_key, type, value FROM identifiers LIMIT 1"
-    ):
-        if identifier_key(str(kind), str(value), secret) != key:
-            raise ConfigError(
-                "the identifier secret is not the one this lake was made with",
-                expected="the secret that gives the keys of the table identifiers",
-                got="another",
-                where="GUIYI_IDENTIFIER_SECRET, or identifier.secret in the lake",
-                todo="set the first one again",
-            )
 
 
 def _refuse_before_cut(day: date, at: datetime, now: datetime) -> None:

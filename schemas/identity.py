@@ -91,13 +91,29 @@ SCREENED = Table(
             column("identifier_key", LONG, "identifier"),
             column("type", TEXT, "its type"),
             column("reason", TEXT, "blocked or hub"),
-            column("rule", TEXT, "the rule that says so"),
+            column("rule", TEXT, "the rule or decision that says so"),
             column("count_partners", LONG, "partners of the type counted; 0 when blocked"),
         ]
     ),
     invariants=(Invariant("reason_is_known", "reason IN ('blocked', 'hub')", "blocked or hub"),),
     references={"identifier_key": "identifiers"},
     says="The registry of blocked values and hubs.",
+)
+
+RAW_COMPONENTS = Table(
+    name="raw_components",
+    grain="one identifier that is not screened",
+    key=("identifier_key",),
+    mode="snapshot",
+    schema=pa.schema(
+        [
+            column("identifier_key", LONG, "identifier"),
+            column("component", LONG, "least identifier_key that a chain of bundles joins it to"),
+            column("is_dated", pa.bool_(), "whether dates decide anything in this component"),
+        ]
+    ),
+    references={"identifier_key": "identifiers"},
+    says="What may influence one another: a new day redoes only the components that it touches.",
 )
 
 TENURES = Table(
@@ -110,21 +126,25 @@ TENURES = Table(
             column("identifier_key", LONG, "identifier"),
             column("tenure", pa.int32(), "number of the stay, from 0"),
             column("type", TEXT, "identifier type"),
-            column("one_id", TEXT, "holder; NULL when screened", nullable=True),
-            column("kind", TEXT, "sole, handover, shared, blocked or hub"),
-            column("valid_from", TIMESTAMP, "start; NULL is open", nullable=True),
-            column("valid_to", TIMESTAMP, "end, exclusive; NULL is open", nullable=True),
-            column("first_at", TIMESTAMP, "first sighting in the stay"),
-            column("last_at", TIMESTAMP, "last sighting in the stay"),
-            column("count_sightings", LONG, "events that show it"),
+            column("one_id", TEXT, "holder; NULL when it has none", nullable=True),
+            column("kind", TEXT, "sole, handover, shared, alone, blocked or hub"),
+            column("valid_from", DAY, "first business date; NULL is open", nullable=True),
+            column("valid_to", DAY, "business date after the last; NULL is open", nullable=True),
+            column("received_at", TIMESTAMP, "receipt of the first sighting in the stay"),
+            column("source", TEXT, "source of that receipt"),
+            column("event_id", TEXT, "event of that receipt"),
         ]
     ),
     invariants=(
-        Invariant("first_before_last", "first_at <= last_at", "first is not after last"),
         Invariant(
-            "screened_has_no_holder",
-            "(kind IN ('blocked', 'hub')) = (one_id IS NULL)",
-            "what is screened has no holder, all else has one",
+            "from_before_to",
+            "valid_from IS NULL OR valid_to IS NULL OR valid_from < valid_to",
+            "a stay is not empty",
+        ),
+        Invariant(
+            "sole_and_handed_over_have_a_holder",
+            "(kind IN ('sole', 'handover')) = (one_id IS NOT NULL)",
+            "what is shared, screened or may not stand alone has no holder, all else has one",
         ),
     ),
     says="Who held what from when to when.",
@@ -142,12 +162,9 @@ LINKS = Table(
             column("identifier_key_b", LONG, "larger key"),
             column("tenure_b", pa.int32(), "its stay"),
             column("status", TEXT, "accepted or refused"),
-            column("rule", TEXT, "rule that refused it", nullable=True),
+            column("rule", TEXT, "why it was refused, or what it waived", nullable=True),
             column("blocker", LONG, "identifier at fault", nullable=True),
-            column("first_on", DAY, "first business date"),
-            column("last_on", DAY, "last business date"),
-            column("count_days", LONG, "distinct business dates"),
-            column("count_events", LONG, "events"),
+            column("evidence", TEXT, "class of the evidence"),
             column("received_at", TIMESTAMP, "first receipt"),
             column("source", TEXT, "source of that receipt"),
             column("event_id", TEXT, "event of that receipt"),
@@ -157,10 +174,9 @@ LINKS = Table(
         Invariant("keys_are_ordered", "identifier_key_a < identifier_key_b", "a is below b"),
         Invariant(
             "refusal_has_a_rule",
-            "(status = 'refused') = (rule IS NOT NULL)",
+            "status = 'accepted' OR (status = 'refused' AND rule IS NOT NULL)",
             "a refused link names its rule",
         ),
-        Invariant("days_within_events", "count_days <= count_events", "a day needs an event"),
     ),
     says="Which identifiers were joined, on which evidence, and which were not, and why.",
 )
@@ -179,14 +195,11 @@ PERSONS = Table(
             column("birth_event_id", TEXT, "its event"),
             column("birth_path", TEXT, "field on that event"),
             column("count_identifiers", LONG, "identifiers held"),
-            column("first_seen_at", TIMESTAMP, "first occurrence"),
-            column("last_seen_at", TIMESTAMP, "last occurrence"),
         ]
     ),
     invariants=(
         Invariant("holds_something", "count_identifiers >= 1", "a person holds an identifier"),
         Invariant("number_is_uint32", "person_no BETWEEN 0 AND 4294967295", "person_no is uint32"),
-        Invariant("first_before_last", "first_seen_at <= last_seen_at", "first is not after last"),
     ),
     says="Everybody who is known, once.",
 )
@@ -236,7 +249,7 @@ IDENTITY_MOVES = Table(
             column("tenure", pa.int32(), "its stay"),
             column("one_id_from", TEXT, "holder before; NULL when new", nullable=True),
             column("one_id_to", TEXT, "holder after; NULL when screened", nullable=True),
-            column("cause", TEXT, "evidence, merge, split or screen"),
+            column("cause", TEXT, "evidence, merge, split, screen or decision"),
         ]
     ),
     invariants=(
@@ -267,4 +280,83 @@ IDENTITY_CHANGES = Table(
         ),
     ),
     says="What became of persons, publication by publication.",
+)
+
+IDENTITY_DECISIONS = Table(
+    name="identity_decisions",
+    grain="one decision of a person about identity",
+    key=("decision_id",),
+    mode="append",
+    schema=pa.schema(
+        [
+            column("decision_id", TEXT, "derived from its content"),
+            column("kind", TEXT, "link, unlink, block or revoke"),
+            column("identifier_key_a", LONG, "the one identifier; NULL of a revoke", nullable=True),
+            column("identifier_key_b", LONG, "the other, of link and unlink", nullable=True),
+            column("revokes", TEXT, "decision that a revoke takes back", nullable=True),
+            column("reason", TEXT, "why"),
+            column("author", TEXT, "who decided"),
+            column("decided_at", TIMESTAMP, "when"),
+            column("received_at", TIMESTAMP, "delivery that brought it"),
+            column("file", TEXT, "that delivery"),
+        ]
+    ),
+    invariants=(
+        Invariant(
+            "kind_is_known", "kind IN ('link', 'unlink', 'block', 'revoke')", "one of four kinds"
+        ),
+        Invariant(
+            "names_what_it_decides",
+            "(kind = 'revoke') = (revokes IS NOT NULL) "
+            "AND (kind = 'revoke') = (identifier_key_a IS NULL) "
+            "AND (kind IN ('link', 'unlink')) = (identifier_key_b IS NOT NULL)",
+            "each kind names what it is about",
+        ),
+    ),
+    says="Decisions of people about who is who; never changed, only revoked by another.",
+)
+
+IDENTITY_RUNS = Table(
+    name="identity_runs",
+    grain="one resolution",
+    key=("published_for",),
+    mode="partition",
+    partition="published_for",
+    schema=pa.schema(
+        [
+            column("published_for", DAY, "business date of the publication"),
+            column("plan", TEXT, "whole, or delta"),
+            column("rules", TEXT, "fingerprint of the rules of identity"),
+            column("count_components_redone", LONG, "raw components worked out anew"),
+            column("count_components", LONG, "raw components"),
+            column("largest_component", LONG, "identifiers of the largest"),
+            column("wrong_links_per_person", pa.float64(), "refused or shared links a person"),
+        ]
+    ),
+    says="How each publication of identity was made.",
+)
+
+IDENTITY_HEALTH = Table(
+    name="identity_health",
+    grain="one identifier type at one publication",
+    key=("published_for", "type"),
+    mode="partition",
+    partition="published_for",
+    schema=pa.schema(
+        [
+            column("published_for", DAY, "business date of the publication"),
+            column("type", TEXT, "identifier type"),
+            column("count_values", LONG, "identifiers seen"),
+            column("count_held", LONG, "identifiers that a person holds"),
+            column("count_persons", LONG, "persons who hold one"),
+            column("most_per_person", LONG, "identifiers of the person with most"),
+            column("most_holders", LONG, "persons who held the value with most"),
+            column("count_blocked", LONG, "blocked values"),
+            column("count_hubs", LONG, "hubs"),
+            column("count_shared", LONG, "shared values"),
+            column("count_handed_over", LONG, "values that went from one person to another"),
+            column("count_refused", LONG, "refused links with such an end"),
+        ]
+    ),
+    says="How identity fares, type by type and day by day.",
 )

@@ -22,10 +22,12 @@ from schemas import catalog
 LAST = date(2017, 12, 31)
 
 
-def land_world(root: Path, households: int, traps: world.Traps = "basic") -> Lake:
-    """A lake whose landing holds the world of the first ``households``, and its truth."""
+def land_world(
+    root: Path, households: int | None, traps: world.Traps = "basic", seed: int = 1
+) -> Lake:
+    """A lake whose landing holds the world of the first ``households``, or all, and its truth."""
     lake = open_lake(root, create=True)
-    made = world.generate(seed=1, traps=traps, households=households)
+    made = world.generate(seed=seed, traps=traps, households=households)
     programme = settings.read().programme
     end = cut(LAST, programme.zone, programme.cut_hours)
     lake.landing.receive(file for file in made.files if file.delivered_at < end)

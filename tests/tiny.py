@@ -108,7 +108,6 @@ def put_persons(draft: Draft, bundles: Mapping[str, Sequence[int]]) -> None:
         {
             "one_id": one_id, "person_no": n, "born_at": LONG_AGO, "birth_source": "tests",
             "birth_event_id": one_id, "birth_path": "p", "count_identifiers": 1,
-            "first_seen_at": LONG_AGO, "last_seen_at": LONG_AGO,
         }
         for n, one_id in enumerate(sorted(bundles))
     ]

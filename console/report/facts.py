@@ -148,6 +148,9 @@ class MethodScore:
     recall: float
     attribution: float | None
     count_largest_person: int
+    precision_all: float | None = None
+    """With nothing excused of what nobody can decide; so too the next."""
+    attribution_all: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +206,25 @@ class ReleaseRow:
 
 @dataclass(frozen=True, slots=True)
 class Trap:
-    """How often the sample world laid a trap, and how often its evidence can decide it."""
+    """How often the sample world laid a trap, and how often its evidence can decide it.
+
+    Of a trap of identity also how many of those were handled, what that means, and the share
+    that must be.
+    """
 
     name: str
     count: int
     count_decidable: int
+    count_handled: int | None = None
+    what: str = ""
+    bar: float = 0.0
+    count_over_two: int = 0
+    """Undecidable instances over which more than two persons were joined."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether as many were handled as must be."""
+        return (self.count_handled or 0) >= self.bar * self.count_decidable
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,8 @@ def render(facts: ReportFacts) -> str:
         pictures=_pictures(facts, later),
         refused=sum(refusal.count for refusal in facts.refusals),
         reasons=_reasons(facts.refusals),
+        handled=[trap for trap in facts.traps if trap.count_handled is not None],
+        laid=[trap for trap in facts.traps if trap.count_handled is None],
     )
 
 

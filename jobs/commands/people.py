@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import redirect_stdout
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,14 +12,35 @@ import typer
 from jobs import settings, show
 from jobs.dates import as_of, day
 from jobs.show import DataOption, Format, FormatOption
+from lake.engines.duckdb import Session
 from lake.store import open_lake
 from schemas.errors import UsageError
 
 explain = typer.Typer(help="Why something is as it is.", no_args_is_help=True)
 
 Who = Annotated[str, typer.Argument(help="A one_id, a person_no, or any identifier's value.")]
+End = Annotated[
+    str, typer.Argument(help="An identifier: its value, or type:value; or whoever names a person.")
+]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="Business date or number of a release.")]
 Clear = Annotated[bool, typer.Option("--clear", help="Show identifiers unmasked.")]
+
+
+class Shown(StrEnum):
+    """Text for people, JSON for programs, a page with a drawn graph."""
+
+    TEXT = "text"
+    JSON = "json"
+    HTML = "html"
+
+
+ShownOption = Annotated[
+    Shown,
+    typer.Option("--format", help="text for people, json for programs, html for a drawn graph."),
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="File to write instead of the standard output.")
+]
 
 
 @explain.callback()
@@ -29,16 +53,75 @@ def explain_person(
     who: Who,
     as_of_text: AsOf = None,
     clear: Clear = False,
+    out: OutOption = None,
     data: DataOption = None,
-    form: FormatOption = Format.TEXT,
+    form: ShownOption = Shown.TEXT,
 ) -> None:
-    """A person's identifiers and the evidence that joins them."""
+    """A person's identifiers, the evidence that joins them, and what was kept out."""
     from pipelines import identity
 
+    page = ""
     with open_lake(data).reader(as_of(as_of_text)) as session:
         one_id = identity.find_person(session, who, settings.read().programme.region)
         found = identity.explain_person(session, one_id, is_clear=clear)
-    show.answer(found, form, identity.render(found))
+        if form is Shown.HTML:
+            page = _person_page(session, found, clear)
+    _answer(found, form, identity.render(found), page, out)
+
+
+@explain.command("link")
+def explain_link(
+    a: End,
+    b: End,
+    as_of_text: AsOf = None,
+    clear: Clear = False,
+    out: OutOption = None,
+    data: DataOption = None,
+    form: ShownOption = Shown.TEXT,
+) -> None:
+    """The chain of evidence that joins two identifiers, or what keeps them apart."""
+    from pipelines import identity
+
+    page, defined = "", settings.read()
+    classes = [one.name for one in defined.identity.evidence]
+    with open_lake(data).reader(as_of(as_of_text)) as session:
+        keys = [identity.find_key(session, text, defined.programme.region) for text in (a, b)]
+        found = identity.explain_link(session, keys[0], keys[1], classes, is_clear=clear)
+        if form is Shown.HTML:
+            page = _link_page(session, found, clear)
+    _answer(found, form, identity.render_link(found), page, out)
+
+
+def _person_page(session: Session, found: dict[str, Any], clear: bool) -> str:
+    from console.graph import page
+    from pipelines import identity
+
+    stays = [(row["identifier_key"], row["tenure"]) for row in found["identifiers"]]
+    around = identity.surroundings(session, stays, is_clear=clear)
+    person, (_, birth, seen, *_) = found["person"], identity.render(found).splitlines()
+    return page(around, f"Person {person['person_no']}", [person["one_id"], birth, seen])
+
+
+def _link_page(session: Session, found: dict[str, Any], clear: bool) -> str:
+    from console.graph import page
+    from pipelines import identity
+
+    way = [(row["from_node"], row["to_node"]) for row in found["way"]]
+    around = identity.surroundings(session, identity.stays_around(session, found), is_clear=clear)
+    heading, *_ = identity.render_link(found).splitlines()
+    says = [row["says"] for row in found["reasons"]]
+    return page(around, heading, says, way)
+
+
+def _answer(found: dict[str, Any], form: Shown, text: str, page: str, out: Path | None) -> None:
+    """The answer in the wanted form, on the standard output or in a file."""
+    plain = Format.JSON if form is Shown.JSON else Format.TEXT
+    shown = page if form is Shown.HTML else text
+    if out is None:
+        show.answer(found, plain, shown)
+        return
+    with out.open("w", encoding="utf-8") as file, redirect_stdout(file):
+        show.answer(found, plain, shown)
 
 
 def timeline(

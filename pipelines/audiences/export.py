@@ -47,7 +47,8 @@ def build(
     """The files of ``recipe`` for the members on ``business_date``, from a release in ``session``.
 
     Left out and counted: members without consent for purpose and channel, and, in the csv, those
-    who hold no phone alone. Shared phones never leave, nor does any clear value.
+    who hold no phone alone on that day. Shared phones and those that somebody else holds by now
+    never leave, nor does any clear value.
     """
     _require_tags(recipe, tags)
     _show_members(session, recipe, business_date)
@@ -91,27 +92,67 @@ def _require_tags(recipe: Export, tags: Sequence[Tag]) -> None:
             )
 
 
+# Each member's own identifiers on the day: what is shared, or another's by now, never leaves.
+_OWN = """
+CREATE OR REPLACE TEMP TABLE export_own AS
+SELECT t.one_id, t.identifier_key, i.value, t.valid_from, t.received_at
+FROM audience_members AS m
+JOIN tenures AS t ON t.one_id = m.one_id
+JOIN identifiers AS i ON i.identifier_key = t.identifier_key
+WHERE m.audience = {audience} AND m.business_date = {day}
+  AND t.type = {type} AND t.kind IN ('sole', 'handover')
+  AND (t.valid_from IS NULL OR t.valid_from <= {day})
+  AND (t.valid_to IS NULL OR t.valid_to > {day})
+"""
+
+# Of who has several, the one seen last on an event of theirs; those with one need no looking up.
+_LAST = """
+WITH several AS (SELECT one_id FROM export_own GROUP BY one_id HAVING count(*) > 1),
+theirs AS (SELECT * FROM bundle_persons WHERE one_id IN (SELECT one_id FROM several)),
+members AS (
+  SELECT bundle_id, unnest(identifiers).identifier_key AS identifier_key
+  FROM bundles WHERE bundle_id IN (SELECT bundle_id FROM theirs)
+),
+seen AS (
+  SELECT o.one_id, o.identifier_key, max(s.last_at) AS last_at
+  FROM theirs AS b
+  JOIN members AS m ON m.bundle_id = b.bundle_id
+  JOIN export_own AS o ON o.one_id = b.one_id AND o.identifier_key = m.identifier_key
+  JOIN sightings AS s ON s.bundle_id = b.bundle_id
+    AND s.business_date >= b.valid_from AND s.business_date < b.valid_to
+    AND (o.valid_from IS NULL OR s.business_date >= o.valid_from)
+  GROUP BY o.one_id, o.identifier_key
+)
+SELECT o.one_id, arg_max(o.value, {
+  'at': coalesce(s.last_at, o.received_at), 'value': o.value
+}) AS value
+FROM export_own AS o
+LEFT JOIN seen AS s ON s.one_id = o.one_id AND s.identifier_key = o.identifier_key
+GROUP BY o.one_id
+"""
+
+
 def _show_members(session: Session, recipe: Export, day: date) -> None:
     """A row per member: allowed or not, and the hash of the phone last seen, where there is one."""
+    on = f"DATE '{day.isoformat()}'"
+    session.execute(
+        _OWN.format(audience=quoted(recipe.audience), day=on, type=quoted(recipe.identifier))
+    )
     session.execute(
         f"""CREATE OR REPLACE TEMP TABLE export_members AS
-        WITH phones AS (
-            SELECT t.one_id, arg_max(i.value, {{'at': t.last_at, 'value': i.value}}) AS value
-            FROM tenures AS t JOIN identifiers AS i ON i.identifier_key = t.identifier_key
-            WHERE t.type = {quoted(recipe.identifier)} AND t.kind = 'sole'
-            GROUP BY t.one_id
-        ), allowed AS ({consent_sql(recipe.purpose, recipe.channel)})
+        WITH phones AS ({_LAST}        ), allowed AS ({consent_sql(recipe.purpose, recipe.channel)})
         SELECT m.one_id, m.person_no, a.one_id IS NOT NULL AS is_allowed,
             {RECIPES[recipe.hashing]} AS hashed
         FROM audience_members AS m
             LEFT JOIN allowed AS a ON a.one_id = m.one_id
             LEFT JOIN phones AS p ON p.one_id = m.one_id
         WHERE m.audience = {quoted(recipe.audience)}
-            AND m.business_date = CAST('{day.isoformat()}' AS DATE)"""
+            AND m.business_date = {on}"""
     )
+    session.execute("DROP TABLE export_own")
     session.execute(
         f"""CREATE OR REPLACE TEMP VIEW export_tags AS SELECT * FROM tag_values
-        WHERE business_date = CAST('{day.isoformat()}' AS DATE)"""
+        WHERE business_date = {on}"""
     )
 
 

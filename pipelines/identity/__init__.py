@@ -2,26 +2,40 @@
 
 ``resolve`` runs in a draft: evidence → screen → link → components → name → publish, moves.
 The rest reads what is published: ``find_person``, ``timeline``, ``explain_person``,
-``person_graph``, ``evaluate``.
+``explain_link``, ``person_graph``, ``surroundings``, ``evaluate``.
 """
 
-from pipelines.identity.evaluation import Score, evaluate
+from pipelines.identity.between import explain_link, render_link, stays_around
+from pipelines.identity.evaluation import Evaluation, Score, evaluate
 from pipelines.identity.explain import explain_person, render
-from pipelines.identity.find import find_person
-from pipelines.identity.graph import node_of, path_between, person_graph
+from pipelines.identity.find import find_identifier, find_key, find_person
+from pipelines.identity.graph import node_of, path_between, person_graph, surroundings
 from pipelines.identity.resolve import IdentitySummary, resolve
+from pipelines.identity.sighted import Node
 from pipelines.identity.timeline import timeline
+from pipelines.identity.traps import TrapScore
+from pipelines.identity.truth import Truth
 
 __all__ = [
+    "Evaluation",
     "IdentitySummary",
+    "Node",
     "Score",
+    "TrapScore",
+    "Truth",
     "evaluate",
+    "explain_link",
     "explain_person",
+    "find_identifier",
+    "find_key",
     "find_person",
     "node_of",
     "path_between",
     "person_graph",
     "render",
+    "render_link",
     "resolve",
+    "stays_around",
+    "surroundings",
     "timeline",
 ]

@@ -10,6 +10,13 @@ joined by evidence: precision = |T ∩ F| / (|F| - |N|), recall = |T ∩ F| / |T
 An event is attributed rightly where its one_id stands for its person: for the one with most
 attributable events of that one_id. Of the attributable events received so far, those without a
 one_id count as wrong.
+
+Instances of traps that nobody can decide are not scored: where one names two persons, no decidable
+instance of two names them as well, and a one_id holds stays of these two and of no third, then
+neither do the pairs of these two in it count, nor the events of the one where it stands for the
+other. Over three persons nothing is excused.
+
+Beside these figures stand the same with nothing excused (``…_all``).
 """
 
 from __future__ import annotations
@@ -21,14 +28,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lake.engines.duckdb import Session
-from pipelines.identity.components import first_of_each
+from pipelines.identity import traps
+from pipelines.identity.assign import assign_bundles
+from pipelines.identity.decisions import in_force
 from pipelines.identity.evidence import gather, working
-from pipelines.identity.publish import assign_bundles
 from pipelines.identity.resolve import unite
+from pipelines.identity.truth import OPEN_FROM, OPEN_TO, Truth, own_chains
 from schemas.identity_rules import IdentityRules
 
 Ints = npt.NDArray[np.int64]
-OPEN_FROM, OPEN_TO = -(2**61), 2**61
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,9 @@ class Score:
     """Of the true pairs, how many were found."""
     attribution: float | None
     """Of the attributable events, how many have the right person."""
+    precision_all: float | None
+    """The same with nothing excused; recall excuses nothing anyway."""
+    attribution_all: float | None
     count_pairs_true: int
     count_pairs_found: int
     count_pairs_right: int
@@ -50,105 +61,47 @@ class Score:
     """Identifiers of the person who has most."""
 
 
-def evaluate(
-    session: Session,
-    rules: IdentityRules,
-    truth_identifiers: pa.Table,
-    truth_events: pa.Table,
-) -> list[Score]:
-    """Scores of what is published, of blocked values alone, and of plain connected components.
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What is published and the plainer methods beside it, and how each trap fared."""
 
-    ``session`` shows a release. ``truth_identifiers`` has type, value (normalised), person_id,
-    valid_from, valid_to (timestamps, NULL is open, the end exclusive) and is_shared;
-    ``truth_events`` has source, event_id, person_id and is_attributable. Both are as the sample
-    world writes them; rows without a person are left out.
+    methods: tuple[Score, ...]
+    """What is published first."""
+    traps: tuple[traps.TrapScore, ...]
+    """Of what is published, by name of the trap."""
+
+
+def evaluate(session: Session, rules: IdentityRules, truth: Truth) -> Evaluation:
+    """Scores of what is published, and of limits without tenures, hubs only, plain components.
+
+    ``session`` shows a release; the plainer methods are worked out anew from its evidence.
     """
     with working(session):
-        _lay_out_truth(session, truth_identifiers, truth_events)
-        chains = _chains(session)
-        scores = []
+        truth.lay_out(session)
+        chains = own_chains(session)
         _take_published(session)
-        scores.append(_score(session, "published", chains))
+        scores = [_score(session, "published", chains)]
+        handled = traps.score(session, chains)
+        in_force(session)
         gather(session, rules)
         for method, variant in (
-            ("blocked values only", rules.without_limits()),
+            ("limits without tenures", rules.without_tenures()),
+            ("hubs only", rules.without_limits()),
             ("plain components", rules.without_screen()),
         ):
             unite(session, variant)
-            assign_bundles(session)
+            assign_bundles(session, variant)
             _take_decided(session)
             scores.append(_score(session, method, chains))
-        return scores
-
-
-def _lay_out_truth(session: Session, identifiers: pa.Table, events: pa.Table) -> None:
-    """``work_truth_counts`` (bundle, date, person, events) and ``work_stays``, numbered from 0."""
-    session.register("truth_identifiers", identifiers)
-    session.register("truth_events", events)
-    session.execute(_TRUTH_COUNTS)
-    session.execute(_OWN_MEMBERS)
-    session.execute(_STAYS)
-    session.execute(_OWN_STAYS)
-    session.con.unregister("truth_identifiers")
-    session.con.unregister("truth_events")
-
-
-_TRUTH_COUNTS = """
-CREATE OR REPLACE TEMP TABLE work_truth_counts AS
-SELECT e.bundle_id, e.business_date, t.person_id, count(*) AS count_events,
-  count(*) FILTER (WHERE t.is_attributable) AS count_attributable
-FROM truth_events AS t
-JOIN events AS e ON e.source = t.source AND e.event_id = t.event_id
-WHERE t.person_id IS NOT NULL
-GROUP BY ALL
-"""
-
-_OWN_MEMBERS = """
-CREATE OR REPLACE TEMP TABLE work_own_members AS
-SELECT DISTINCT o.bundle_id, o.person_id, b.member.identifier_key AS identifier_key
-FROM (SELECT DISTINCT bundle_id, person_id FROM work_truth_counts) AS o
-JOIN (SELECT bundle_id, unnest(identifiers) AS member FROM bundles) AS b
-  ON b.bundle_id = o.bundle_id
-"""
-
-_STAYS = f"""
-CREATE OR REPLACE TEMP TABLE work_stays AS
-SELECT row_number() OVER (ORDER BY identifier_key, person_id) - 1 AS stay_no, *
-FROM (
-  SELECT i.identifier_key, t.person_id,
-    min(coalesce(epoch_us(CAST(t.valid_from AS TIMESTAMPTZ)), {OPEN_FROM})) AS valid_from,
-    max(coalesce(epoch_us(CAST(t.valid_to AS TIMESTAMPTZ)), {OPEN_TO})) AS valid_to
-  FROM truth_identifiers AS t
-  JOIN identifiers AS i ON i.type = t.type AND i.value = t.value
-  WHERE t.person_id IS NOT NULL
-  GROUP BY i.identifier_key, t.person_id
-  HAVING NOT bool_or(t.is_shared)
-)
-WHERE (identifier_key, person_id) IN (SELECT (identifier_key, person_id) FROM work_own_members)
-"""
-
-_OWN_STAYS = """
-CREATE OR REPLACE TEMP TABLE work_own_stays AS
-SELECT DISTINCT s.stay_no, min(s.stay_no) OVER (PARTITION BY m.bundle_id, m.person_id) AS first_no
-FROM work_own_members AS m
-JOIN work_stays AS s ON s.identifier_key = m.identifier_key AND s.person_id = m.person_id
-"""
-
-
-def _chains(session: Session) -> Ints:
-    """For each stay the least stay that its person's own events join it to."""
-    edges = session.table("SELECT stay_no, first_no FROM work_own_stays WHERE stay_no <> first_no")
-    ((count,),) = session.rows("SELECT count(*) FROM work_stays")
-    assert isinstance(count, int)
-    return first_of_each(count, _ints(edges["stay_no"]), _ints(edges["first_no"]))
+        return Evaluation(tuple(scores), tuple(handled))
 
 
 def _take_published(session: Session) -> None:
     session.execute(
         "CREATE OR REPLACE TEMP TABLE work_found_tenures AS "
         "SELECT identifier_key, tenure, one_id, "
-        f"coalesce(epoch_us(valid_from), {OPEN_FROM}) AS valid_from, "
-        f"coalesce(epoch_us(valid_to), {OPEN_TO}) AS valid_to "
+        f"coalesce(epoch_us(CAST(valid_from AS TIMESTAMP)), {OPEN_FROM}) AS valid_from, "
+        f"coalesce(epoch_us(CAST(valid_to AS TIMESTAMP)), {OPEN_TO}) AS valid_to "
         "FROM tenures WHERE one_id IS NOT NULL"
     )
     session.execute(
@@ -159,35 +112,41 @@ def _take_published(session: Session) -> None:
 def _take_decided(session: Session) -> None:
     session.execute(
         "CREATE OR REPLACE TEMP TABLE work_found_tenures AS "
-        "SELECT identifier_key, tenure, one_id, "
-        f"{OPEN_FROM} AS valid_from, {OPEN_TO} AS valid_to FROM work_holders"
+        "SELECT n.identifier_key, n.tenure, h.one_id, "
+        "epoch_us(CAST(n.valid_from AS TIMESTAMP)) AS valid_from, "
+        "epoch_us(CAST(n.valid_to AS TIMESTAMP)) AS valid_to "
+        "FROM work_nodes AS n JOIN work_holders AS h ON h.node_no = n.node_no"
     )
     session.execute(
-        "CREATE OR REPLACE TEMP TABLE work_found_bundles AS "
-        "SELECT bundle_id, one_id, DATE '0001-01-01' AS valid_from, DATE '9999-12-31' AS valid_to "
-        "FROM work_bundle_persons"
+        "CREATE OR REPLACE TEMP TABLE work_found_bundles AS SELECT * FROM work_bundle_persons"
     )
 
 
 _FOUND = """
-SELECT s.stay_no, s.valid_from, s.valid_to,
-  dense_rank() OVER (ORDER BY s.person_id) AS person_code,
-  coalesce(dense_rank() OVER (ORDER BY f.one_id NULLS LAST), 0) AS one_code,
-  f.one_id IS NULL AS is_nobody
-FROM work_stays AS s
+CREATE OR REPLACE TEMP TABLE work_found_stays AS
+SELECT s.*, f.one_id
+FROM work_truth_stays AS s
 LEFT JOIN (
   SELECT s.stay_no, t.one_id, row_number() OVER (
     PARTITION BY s.stay_no
     ORDER BY least(s.valid_to, t.valid_to) - greatest(s.valid_from, t.valid_from) DESC, t.tenure
   ) AS place
-  FROM work_stays AS s JOIN work_found_tenures AS t ON t.identifier_key = s.identifier_key
+  FROM work_truth_stays AS s
+  JOIN work_found_tenures AS t ON t.identifier_key = s.identifier_key
 ) AS f ON f.stay_no = s.stay_no AND f.place = 1
-ORDER BY s.stay_no
+"""
+
+_CODES = """
+SELECT stay_no, valid_from, valid_to, dense_rank() OVER (ORDER BY person_id) AS person_code,
+  dense_rank() OVER (ORDER BY one_id NULLS LAST) AS one_code, one_id IS NULL AS is_nobody
+FROM work_found_stays ORDER BY stay_no
 """
 
 
 def _score(session: Session, method: str, chains: Ints) -> Score:
-    found = session.table(_FOUND)
+    session.execute(_FOUND)
+    session.execute(_EXCUSED)
+    found = session.table(_CODES)
     start, end = _ints(found["valid_from"]), _ints(found["valid_to"])
     person = _ints(found["person_code"])
     # A stay without a one_id is a person of its own, whom no other number means.
@@ -197,21 +156,45 @@ def _score(session: Session, method: str, chains: Ints) -> Score:
     count_right = count_pairs(_both(one, chains), start, end)
     count_own = count_pairs(_both(one, person), start, end)
     count_found = count_pairs(one, start, end) - (count_own - count_right)
+    excused = _count(session, _EXCUSED_PAIRS)
+    right, events, excused_events = _attribution(session)
     ((persons, largest),) = session.rows(
         "SELECT count(*), coalesce(max(held), 0) FROM (SELECT count(DISTINCT identifier_key) "
         "AS held FROM work_found_tenures GROUP BY one_id)"
     )
     return Score(
         method,
-        _share(count_right, count_found),
+        _share(count_right, count_found - excused),
         _share(count_right, count_true),
-        _attribution(session),
+        _share(right, events - excused_events),
+        _share(count_right, count_found),
+        _share(right, events),
         count_true,
-        count_found,
+        count_found - excused,
         count_right,
         int(str(persons)),
         int(str(largest)),
     )
+
+
+_EXCUSED = """
+CREATE OR REPLACE TEMP TABLE work_found_excused AS
+SELECT f.one_id, f.person_a, f.person_b
+FROM (
+  SELECT one_id, min(person_id) AS person_a, max(person_id) AS person_b
+  FROM work_found_stays WHERE one_id IS NOT NULL
+  GROUP BY one_id HAVING count(DISTINCT person_id) = 2
+) AS f
+SEMI JOIN work_truth_undecided AS u USING (person_a, person_b)
+"""
+
+_EXCUSED_PAIRS = """
+SELECT count(*)
+FROM work_found_excused AS e
+JOIN work_found_stays AS a ON a.one_id = e.one_id AND a.person_id = e.person_a
+JOIN work_found_stays AS b ON b.one_id = e.one_id AND b.person_id = e.person_b
+WHERE a.valid_from < b.valid_to AND b.valid_from < a.valid_to
+"""
 
 
 def count_pairs(group: Ints, start: Ints, end: Ints) -> int:
@@ -232,25 +215,39 @@ def count_pairs(group: Ints, start: Ints, end: Ints) -> int:
     return every - int((before - np.searchsorted(ended, code * width)).sum())
 
 
-def _attribution(session: Session) -> float | None:
-    ((right, total),) = session.rows(
-        """
-        WITH told AS (
-          SELECT b.one_id, c.person_id, sum(c.count_attributable) AS count_events
-          FROM work_truth_counts AS c
-          LEFT JOIN work_found_bundles AS b ON b.bundle_id = c.bundle_id
-            AND c.business_date >= b.valid_from AND c.business_date < b.valid_to
-          GROUP BY ALL
-        ),
-        meant AS (
-          SELECT max(count_events) AS count_events FROM told WHERE one_id IS NOT NULL
-          GROUP BY one_id
-        )
-        SELECT CAST((SELECT coalesce(sum(count_events), 0) FROM meant) AS BIGINT),
-          CAST((SELECT coalesce(sum(count_events), 0) FROM told) AS BIGINT)
-        """
-    )
-    return _share(int(str(right)), int(str(total)))
+_ATTRIBUTION = """
+WITH told AS (
+  SELECT b.one_id, c.person_id, sum(c.count_attributable) AS count_events
+  FROM work_truth_events AS c
+  LEFT JOIN work_found_bundles AS b ON b.bundle_id = c.bundle_id
+    AND c.business_date >= b.valid_from AND c.business_date < b.valid_to
+  GROUP BY b.one_id, c.person_id
+),
+placed AS (
+  SELECT *, one_id IS NOT NULL AND row_number() OVER (
+    PARTITION BY one_id ORDER BY count_events DESC, person_id
+  ) = 1 AS is_meant
+  FROM told
+)
+SELECT CAST(coalesce(sum(count_events) FILTER (WHERE is_meant), 0) AS BIGINT),
+  CAST(coalesce(sum(count_events), 0) AS BIGINT),
+  CAST(coalesce(sum(count_events) FILTER (
+    WHERE NOT is_meant AND e.one_id IS NOT NULL AND person_id IN (e.person_a, e.person_b)
+  ), 0) AS BIGINT)
+FROM placed LEFT JOIN work_found_excused AS e ON e.one_id = placed.one_id
+"""
+
+
+def _attribution(session: Session) -> tuple[int, int, int]:
+    """Attributable events: those rightly attributed, all, and those excused."""
+    ((right, every, excused),) = session.rows(_ATTRIBUTION)
+    return int(str(right)), int(str(every)), int(str(excused))
+
+
+def _count(session: Session, sql: str) -> int:
+    ((count,),) = session.rows(sql)
+    assert isinstance(count, int)
+    return count
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -6,7 +6,7 @@ drops them at the end, so that nothing of one resolution can reach the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -21,13 +21,13 @@ SELECT bundle_id, business_date, first_at, last_at, "count", received_at, source
   row_number() OVER (
     ORDER BY received_at, source, event_id, bundle_id, business_date
   ) AS receipt_no
-FROM sightings
+FROM sightings {where}
 """
 
 _BUNDLES = """
 CREATE OR REPLACE TEMP TABLE work_bundles AS
-SELECT bundle_id, min(receipt_no) AS receipt_no, min(first_at) AS first_at,
-  max(last_at) AS last_at, CAST(sum("count") AS BIGINT) AS "count"
+SELECT bundle_id, min(receipt_no) AS receipt_no, min(business_date) AS first_on,
+  max(business_date) AS last_on
 FROM work_receipts GROUP BY bundle_id
 """
 
@@ -35,9 +35,9 @@ _MEMBERS = """
 CREATE OR REPLACE TEMP TABLE work_members AS
 SELECT bundle_id, member.identifier_key AS identifier_key, member.type AS type,
   min(member.path) AS path
-FROM (SELECT bundle_id, unnest(identifiers) AS member FROM bundles)
-WHERE bundle_id IN (SELECT bundle_id FROM work_bundles)
-GROUP BY ALL
+FROM (SELECT bundle_id, unnest(identifiers) AS member FROM bundles {where})
+{sighted}
+GROUP BY bundle_id, member.identifier_key, member.type
 """
 
 
@@ -62,18 +62,27 @@ def keep(session: Session, name: str, rows: pa.Table) -> None:
     session.con.unregister("incoming_rows")
 
 
-def gather(session: Session, rules: IdentityRules) -> None:
+def gather(session: Session, rules: IdentityRules, bundles: str = "") -> None:
     """Lay out ``sightings`` and ``bundles``; ConfigError for an identifier type without rules.
 
+    ``bundles`` is a query for the bundle_ids to take; all without it.
     ``work_receipts``: the sightings, numbered in order of first receipt (receipt_no).
-    ``work_bundles``: each bundle that was sighted, with its first receipt and times.
+    ``work_bundles``: each bundle that was sighted, with its first receipt and dates.
     ``work_members``: (bundle_id, identifier_key, type, path), each identifier once per bundle.
     ``work_types``: (type, strength), the strongest 1.
     """
-    for statement in (_RECEIPTS, _BUNDLES, _MEMBERS):
-        session.execute(statement)
+    where = f"WHERE bundle_id IN ({bundles})" if bundles else ""
+    session.execute(_RECEIPTS.format(where=where))
+    session.execute(_BUNDLES)
+    sighted = "WHERE bundle_id IN (SELECT bundle_id FROM work_bundles)"
+    session.execute(_MEMBERS.format(where=where, sighted=sighted))
+    rank(session, rules)
+
+
+def rank(session: Session, rules: IdentityRules) -> None:
+    """Make ``work_types``; ConfigError for a type of ``work_members`` without rules."""
     seen = [str(row[0]) for row in session.rows("SELECT DISTINCT type FROM work_members")]
-    declared = [one.type for one in rules.types]
+    declared = [one.type for one in rules.ranked()]
     unknown = sorted(set(seen) - set(declared))
     if unknown and rules.undeclared == "refuse":
         raise ConfigError(
@@ -83,11 +92,22 @@ def gather(session: Session, rules: IdentityRules) -> None:
             where="bundles",
             todo="list it under `types` in conf/base/identity.yml, or mend the source's definition",
         )
-    strengths = {name: place for place, name in enumerate([*declared, *unknown], 1)}
-    types = pa.table(
-        {
-            "type": pa.array(list(strengths), pa.string()),
-            "strength": pa.array(list(strengths.values()), pa.int64()),
-        }
+    names = [*declared, *unknown]
+    session.execute(
+        "CREATE OR REPLACE TEMP TABLE work_types AS SELECT * FROM "
+        + values([(text(name), place) for place, name in enumerate(names, 1)], "type", "strength")
     )
-    keep(session, "work_types", types)
+
+
+def text(value: str) -> str:
+    """A SQL string."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def values(rows: Sequence[tuple[object, ...]], *columns: str) -> str:
+    """Rows of SQL expressions as a relation with these columns; it may be empty."""
+    names = ", ".join(columns)
+    if not rows:
+        return f"(SELECT {', '.join(f'NULL AS {name}' for name in columns)} WHERE false)"
+    listed = ", ".join(f"({', '.join(map(str, row))})" for row in rows)
+    return f"(VALUES {listed}) AS listed({names})"

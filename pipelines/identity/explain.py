@@ -2,87 +2,186 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
+import networkx as nx
+
 from lake.engines.duckdb import Session
-from pipelines.identity import neighbourhood
-from pipelines.identity.neighbourhood import Row
+from pipelines.identity import neighbourhood, sighted, words
+from pipelines.identity.evidence import working
+from pipelines.identity.graph import step, surroundings
+from pipelines.identity.sighted import Node, Row
 
 
 def explain_person(session: Session, one_id: str, *, is_clear: bool = False) -> dict[str, Any]:
     """A person with everything that its identity rests on.
 
-    Keys: ``person`` (row of persons), ``identifiers`` (type, value masked unless ``is_clear``,
-    first and last seen), ``links`` and ``refused`` (evidence, and the rule of a refusal),
-    ``screened`` (neighbours that unite nothing, and why), ``history``. NotFoundError for an
-    unknown one_id.
+    Keys: ``person`` (row of persons, first and last day seen), ``identifiers`` (stays with value,
+    masked unless ``is_clear``, tally, and the ``other_stays`` of a value that changed hands),
+    ``links`` and ``refused`` (evidence, and ``because`` of a refusal), ``shared`` (with
+    ``sharers``) and ``screened`` (seen beside, and why it unites nothing), ``decisions`` that
+    touch it, ``history``. NotFoundError for an unknown one_id.
     """
     person = neighbourhood.person(session, one_id)
-    links = neighbourhood.links(session, one_id)
+    around = surroundings(session, neighbourhood.held(session, [one_id]), is_clear=is_clear)
+    mine = [row for _, row in around.nodes(data=True) if row["one_id"] == one_id]
+    mine.sort(key=lambda row: (row["first_on"] or date.max, row["type"], _node(row)))
+    edges = sorted(_edges(around), key=_receipt)
+    accepted = [row for row in edges if row["status"] == "accepted"]
+    refused = [row for row in edges if row["status"] == "refused"]
+    screened = _beside(around, "hub", "blocked")
+    keys = {row["identifier_key"] for row in [*mine, *screened]}
+    decisions = neighbourhood.decisions(session, keys, [*edges, *screened])
+    names = blockers(session, refused, is_clear=is_clear)
+    seen = [day for row in mine for day in (row["first_on"], row["last_on"]) if day]
+    days = {"first_on": min(seen, default=None), "last_on": max(seen, default=None)}
     return {
-        "person": person,
-        "identifiers": neighbourhood.identifiers(session, one_id, is_clear=is_clear),
-        "links": [link for link in links if link["status"] == "accepted"],
-        "refused": [link for link in links if link["status"] == "refused"],
-        "screened": neighbourhood.screened(session, one_id, is_clear=is_clear),
+        "person": person | days,
+        "identifiers": [row | {"other_stays": _others(around, row)} for row in mine],
+        "links": accepted,
+        "refused": [
+            row | {"because": words.refusal(row, names, decisions), "of": _whose(around, row)}
+            for row in refused
+        ],
+        "shared": _with_sharers(session, _beside(around, "shared")),
+        "screened": screened,
+        "decisions": decisions,
         "history": neighbourhood.history(session, one_id),
     }
+
+
+def blockers(session: Session, refused: Iterable[Row], *, is_clear: bool = False) -> dict[int, str]:
+    """The blockers of the refused links by key: type, value and whose it is."""
+    found: dict[int, str] = {}
+    keys = {row["blocker"] for row in refused if row["blocker"] is not None}
+    for row in neighbourhood.stays(session, keys, is_clear=is_clear):
+        whose = f" ({words.holder(row)})" if row["one_id"] else ""
+        found[row["identifier_key"]] = words.name(row) + whose
+    return found
+
+
+def sharers_of(session: Session, stays: Iterable[Node]) -> dict[Node, list[str]]:
+    """The persons to whom the events of each stay belong."""
+    with working(session):
+        sighted.ask(session, stays)
+        return sighted.sharers(session)
+
+
+def _node(row: Row) -> Node:
+    return row["identifier_key"], row["tenure"]
+
+
+def _edges(graph: nx.Graph[Node]) -> list[Row]:
+    """The links, each with ``from`` and ``to``."""
+    return [
+        step(graph, *sorted((a, b)))
+        for a, b, status in graph.edges(data="status")
+        if status in ("accepted", "refused")
+    ]
+
+
+def _receipt(row: Row) -> tuple[Any, ...]:
+    return row["received_at"], row["source"], row["event_id"], row["from_node"], row["to_node"]
+
+
+def _beside(graph: nx.Graph[Node], *kinds: str) -> list[Row]:
+    """What was seen beside the person's identifiers, most often first in ``beside``."""
+    found = []
+    for node, row in graph.nodes(data=True):
+        if row["kind"] in kinds:
+            beside = [step(graph, other, node) for other in sorted(graph[node])]
+            beside = [one for one in beside if one["status"] == row["kind"]]
+            beside.sort(key=lambda one: -one["count_events"])
+            found.append(row | {"beside": beside})
+    return sorted(found, key=lambda row: (row["type"], _node(row)))
+
+
+def _others(graph: nx.Graph[Node], mine: Row) -> list[Row]:
+    """The other stays of the identifier, in order."""
+    stays = [node for node in sorted(graph) if node[0] == mine["identifier_key"]]
+    return [graph.nodes[node] for node in stays if node != _node(mine)]
+
+
+def _whose(graph: nx.Graph[Node], link: Row) -> list[str]:
+    ends = {graph.nodes[link[end]]["one_id"] for end in ("from_node", "to_node")}
+    return sorted(one for one in ends if one)
+
+
+def _with_sharers(session: Session, shared: list[Row]) -> list[Row]:
+    known = sharers_of(session, map(_node, shared)) if shared else {}
+    return [row | {"sharers": known.get(_node(row), [])} for row in shared]
 
 
 def render(explained: dict[str, Any]) -> str:
     """``explain_person`` as lines of text for a terminal."""
     person, held = explained["person"], explained["identifiers"]
-    names = {(row["identifier_key"], row["tenure"]): _name(row) for row in held}
+    decisions = explained["decisions"]
     lines = [
         f"{person['one_id']}  person_no {person['person_no']}",
-        f"  first received {_minute(person['born_at'])} from {person['birth_source']}, "
+        f"  first received {person['born_at']:%Y-%m-%d %H:%M} from {person['birth_source']}, "
         f"event {person['birth_event_id']}, field {person['birth_path']}",
-        f"  seen {_minute(person['first_seen_at'])} to {_minute(person['last_seen_at'])} UTC",
+        f"  seen {person['first_on']}..{person['last_on']}",
         f"identifiers ({len(held)})",
-        *(f"  {_name(row)}  {_span(row)}  {row['count_sightings']} events" for row in held),
+        *(line for row in held for line in _identifier(row)),
         f"joined by ({len(explained['links'])})",
-        *(f"  {_link(row, names)}" for row in explained["links"]),
-    ]
-    if explained["refused"]:
-        lines.append(f"not joined ({len(explained['refused'])})")
-        lines += [f"  {_link(row, names)}, refused: {row['rule']}" for row in explained["refused"]]
-    if explained["screened"]:
-        lines.append(f"seen beside, but uniting nothing ({len(explained['screened'])})")
-        lines += [f"  {_name(row)}  {_why(row)}" for row in explained["screened"]]
+        *(f"  {row['from']} + {row['to']}: {words.evidence(row)}{words.added(row, decisions)}"
+          for row in explained["links"]),
+    ]  # fmt: skip
+    me = person["one_id"]
+    parts = {
+        "not joined": [_refused(row, me) for row in explained["refused"]],
+        "shared with others, so that it unites nothing": [
+            f"{words.name(row)}  {words.stretch(row)} {words.holder(row, row['sharers'])}"
+            f"{_met(row)}"
+            for row in explained["shared"]
+        ],
+        "seen beside, but uniting nothing": [
+            f"{words.name(row)}  {words.screening(row)}{_met(row)}" for row in explained["screened"]
+        ],
+        "decisions of people": [_decision(row) for row in decisions],
+    }
+    for title, told in parts.items():
+        lines += [f"{title} ({len(told)})", *(f"  {line}" for line in told)] if told else []
     lines.append("history")
     lines += [f"  {row['published_for']}  {_change(row)}" for row in explained["history"]]
     return "\n".join(lines)
 
 
-def _name(row: Row) -> str:
-    return f"{row['type']} {row['value']}"
+def _identifier(row: Row) -> list[str]:
+    when = "" if row["kind"] == "sole" else f"  {row['kind']}, theirs {words.stretch(row)}"
+    first = f"first {row['source']} {row['event_id']}"
+    return [f"  {words.name(row)}  {words.tally(row)}, {first}{when}"] + [
+        f"    {words.stretch(other)} {words.holder(other)}" for other in row["other_stays"]
+    ]
 
 
-def _span(row: Row) -> str:
-    return f"{row['first_at']:%Y-%m-%d}..{row['last_at']:%Y-%m-%d}"
+def _met(row: Row) -> str:
+    """With what of the person's it was seen most."""
+    if not row["beside"]:
+        return ""
+    most = row["beside"][0]
+    return f"; seen with {most['from']}: {words.tally(most)}"
 
 
-def _minute(at: Any) -> str:
-    return f"{at:%Y-%m-%d %H:%M}"
+def _refused(row: Row, me: str) -> str:
+    others = [one for one in row["of"] if one != me]
+    whose = f" (of {others[0]})" if others else ""
+    return f"{row['from']} + {row['to']}{whose}: {words.evidence(row)}; refused: {row['because']}"
 
 
-def _link(row: Row, names: dict[tuple[int, int], str]) -> str:
-    a = names.get((row["identifier_key_a"], row["tenure_a"]), "another person's")
-    b = names.get((row["identifier_key_b"], row["tenure_b"]), "another person's")
+def _decision(row: Row) -> str:
+    about = f" takes back {row['revokes']}" if row["revokes"] else ""
+    force = "" if row["is_in_force"] or about else ", not in force"
     return (
-        f"{a} + {b}: {row['count_events']} events on {row['count_days']} days, "
-        f"{row['first_on']}..{row['last_on']}, first {row['source']} {row['event_id']}"
+        f"{row['kind']} {row['decision_id']}{about}, by {row['author']} on "
+        f"{row['decided_at']:%Y-%m-%d}: {row['reason']}{force}"
     )
 
 
-def _why(row: Row) -> str:
-    if row["reason"] == "blocked":
-        return f"blocked ({row['rule']})"
-    return f"hub ({row['rule']}; it has {row['count_partners']})"
-
-
 def _change(row: Row) -> str:
-    words = {"merged": "absorbed", "split": "split from"}
+    said = {"merged": "absorbed", "split": "split from"}
     if not row["other_one_id"]:
         return f"{row['one_id']} {row['kind']}"
-    return f"{row['one_id']} {words[row['kind']]} {row['other_one_id']}"
+    return f"{row['one_id']} {said[row['kind']]} {row['other_one_id']}"

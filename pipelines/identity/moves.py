@@ -4,7 +4,8 @@ A holder is the person of a tenure; a screened or unknown tenure has none. Betwe
 ``before`` (the release that a draft stands on) and ``after`` (what the draft publishes):
 
 - a *move* is a tenure whose holder differs, absence counted as a holder. Its cause is
-  ``screen`` where the tenure is or was screened, ``evidence`` where it is new or gone,
+  ``decision`` where a person's new decision lies in its component, ``screen`` where the tenure is
+  or was screened, shared or alone, ``evidence`` where it is new or gone,
   ``merge`` where the holder before is no person any more and the holder after was one already,
   and ``split`` otherwise.
 - ``created``: a person who was none before, none of whose tenures another person held.
@@ -25,15 +26,18 @@ from datetime import date
 
 from lake.draft import Draft
 
+_WITHIN = "identifier_key IN (SELECT identifier_key FROM work_scope)"
+
 _FLOWS = """
 CREATE OR REPLACE TEMP TABLE work_flows AS
 SELECT coalesce(b.identifier_key, a.identifier_key) AS identifier_key,
   coalesce(b.tenure, a.tenure) AS tenure,
   b.one_id AS one_id_from, a.one_id AS one_id_to,
-  coalesce(b.is_screened, false) OR coalesce(a.kind IN ('blocked', 'hub'), false) AS is_screened,
+  coalesce(b.is_screened, false) OR coalesce(a.kind NOT IN ('sole', 'handover'), false)
+    AS is_screened,
   b.identifier_key IS NULL OR a.identifier_key IS NULL AS is_new_or_gone
 FROM work_before AS b
-FULL JOIN tenures AS a ON a.identifier_key = b.identifier_key AND a.tenure = b.tenure
+FULL JOIN work_tenures_now AS a ON a.identifier_key = b.identifier_key AND a.tenure = b.tenure
 """
 
 _PERSONS_BEFORE = """
@@ -43,7 +47,7 @@ SELECT DISTINCT one_id FROM work_before WHERE one_id IS NOT NULL
 
 _PERSONS_AFTER = """
 CREATE OR REPLACE TEMP TABLE work_persons_after AS
-SELECT DISTINCT one_id FROM tenures WHERE one_id IS NOT NULL
+SELECT DISTINCT one_id FROM work_tenures_now WHERE one_id IS NOT NULL
 """
 
 _MOVED = """
@@ -57,7 +61,8 @@ WHERE f.one_id_from IS DISTINCT FROM f.one_id_to
 
 _MOVES = """
 SELECT {day} AS published_for, identifier_key, tenure, one_id_from, one_id_to,
-  CASE WHEN is_screened THEN 'screen' WHEN is_new_or_gone THEN 'evidence'
+  CASE WHEN identifier_key IN (SELECT identifier_key FROM work_decided_upon) THEN 'decision'
+    WHEN is_screened THEN 'screen' WHEN is_new_or_gone THEN 'evidence'
     WHEN was_there AND NOT stays THEN 'merge' ELSE 'split' END AS cause
 FROM work_moved
 """
@@ -88,8 +93,35 @@ SELECT {day}, kind, one_id, '' FROM silent
 """
 
 
-def remember(draft: Draft) -> None:
-    """Keep the holders before this draft's date as ``work_before``, ahead of any write."""
+_NOW = """
+CREATE OR REPLACE TEMP TABLE work_tenures_now AS SELECT * FROM tenures {within}
+"""
+
+_DECIDED_UPON = """
+CREATE OR REPLACE TEMP TABLE work_decided_upon AS
+WITH fresh AS (
+  SELECT * FROM identity_decisions WHERE received_at >= {since}
+),
+named AS (
+  SELECT unnest([identifier_key_a, identifier_key_b]) AS identifier_key FROM identity_decisions
+  WHERE decision_id IN (SELECT decision_id FROM fresh)
+    OR decision_id IN (SELECT revokes FROM fresh)
+)
+SELECT identifier_key FROM named WHERE identifier_key IS NOT NULL
+UNION
+SELECT identifier_key FROM work_raw_components WHERE component IN (
+  SELECT component FROM work_raw_components
+  WHERE identifier_key IN (SELECT identifier_key FROM named)
+)
+"""
+
+
+def remember(draft: Draft, *, is_whole: bool) -> None:
+    """Keep the holders before this draft's date as ``work_before``, ahead of any write.
+
+    Unless the whole is worked out, only those of ``work_scope``, outside of which nothing moves.
+    """
+    within = "" if is_whole else f"AND t.{_WITHIN}"
     draft.session.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE work_before AS
@@ -100,18 +132,23 @@ def remember(draft: Draft) -> None:
         SELECT coalesce(t.identifier_key, u.identifier_key) AS identifier_key,
           coalesce(t.tenure, u.tenure) AS tenure,
           CASE WHEN u.identifier_key IS NULL THEN t.one_id ELSE u.one_id_from END AS one_id,
-          CASE WHEN u.identifier_key IS NULL THEN t.kind IN ('blocked', 'hub')
+          CASE WHEN u.identifier_key IS NULL THEN t.kind NOT IN ('sole', 'handover')
             ELSE u.one_id_from IS NULL AND u.cause = 'screen' END AS is_screened
         FROM tenures AS t
         FULL JOIN undone AS u ON u.identifier_key = t.identifier_key AND u.tenure = t.tenure
-        WHERE u.identifier_key IS NULL OR u.one_id_from IS NOT NULL OR u.cause = 'screen'
+        WHERE (u.identifier_key IS NULL OR u.one_id_from IS NOT NULL OR u.cause = 'screen')
+          {within}
         """
     )
 
 
-def publish_moves(draft: Draft) -> None:
+def publish_moves(draft: Draft, *, is_whole: bool) -> None:
     """Write ``identity_moves`` and ``identity_changes`` of the draft's date, after ``tenures``."""
     day = _day(draft.business_date)
+    draft.session.execute(_NOW.format(within="" if is_whole else f"WHERE {_WITHIN}"))
+    parent = getattr(draft, "parent", None)
+    since = f"TIMESTAMPTZ '{parent.cut.isoformat()}'" if parent else "TIMESTAMPTZ '9999-12-31'"
+    draft.session.execute(_DECIDED_UPON.format(since=since))
     for statement in (_FLOWS, _PERSONS_BEFORE, _PERSONS_AFTER, _MOVED):
         draft.session.execute(statement)
     dates = [draft.business_date]

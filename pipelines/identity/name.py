@@ -10,12 +10,9 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
-import pyarrow as pa
-
 from lake.engines.duckdb import Session
-from pipelines.identity.components import Codes, first_of_each
-from pipelines.identity.evidence import keep
+from pipelines.identity.evidence import text
+from schemas.identity_rules import IdentityRules
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -27,7 +24,10 @@ SELECT n.node_no AS first_no, r.received_at AS born_at, r.source AS birth_source
     CAST(epoch_us(r.received_at) AS VARCHAR), r.source, r.event_id, n.birth_path
   )), 1, 24) AS one_id
 FROM work_nodes AS n JOIN work_receipts AS r ON r.receipt_no = n.birth_receipt
-WHERE n.node_no IN (SELECT first_no FROM work_components)
+WHERE n.node_no IN (
+  SELECT c.first_no FROM work_components AS c JOIN work_nodes AS m ON m.node_no = c.node_no
+  WHERE NOT m.is_shared AND m.type NOT IN ({never_alone})
+)
 """
 
 _HOLDERS = """
@@ -46,21 +46,12 @@ def one_id(received_at: datetime, source: str, event_id: str, path: str) -> str:
     return "p" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def name(session: Session) -> None:
-    """Make the persons; reads the work of ``link``.
+def name(session: Session, rules: IdentityRules) -> None:
+    """Make the persons; reads the work of ``settle_links``.
 
-    ``work_components``: (node_no, first_no), ``first_no`` being the component's earliest-born.
-    ``work_named``: each person with its birth. ``work_holders``: each node with its person.
+    ``work_named``: each person with its birth. ``work_holders``: each node with its person; a
+    shared one has none, nor has a component of types that may not stand alone.
     """
-    ((count,),) = session.rows("SELECT count(*) FROM work_nodes")
-    assert isinstance(count, int)
-    edges = session.table("SELECT star_no, node_no FROM work_links")
-    first = first_of_each(count, _codes(edges["star_no"]), _codes(edges["node_no"]))
-    labels = pa.table({"node_no": np.arange(count, dtype=np.int64), "first_no": first})
-    keep(session, "work_components", labels)
-    session.execute(_NAMED)
+    never = ", ".join(text(one.type) for one in rules.types if not one.may_stand_alone)
+    session.execute(_NAMED.format(never_alone=never or "''"))
     session.execute(_HOLDERS)
-
-
-def _codes(column: pa.ChunkedArray) -> Codes:
-    return np.asarray(column.to_numpy(), np.int64)

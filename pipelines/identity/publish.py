@@ -1,29 +1,35 @@
-"""Publishing: the tables that a resolution gives, written into the draft."""
+"""Publishing: the tables that a resolution gives, written into the draft.
+
+A resolution of a part (``work_scope``) writes anew what it worked out and keeps the rest.
+"""
 
 from __future__ import annotations
 
 from lake.draft import Draft
-from lake.engines.duckdb import Session
+from schemas import catalog
 
-_BUNDLE_PERSONS = """
-CREATE OR REPLACE TEMP TABLE work_bundle_persons AS
-SELECT p.bundle_id, h.one_id FROM work_places AS p
-JOIN work_holders AS h ON h.node_no = p.node_no
-WHERE p.node_no = p.star_no
-"""
-
+# A stay's first receipt; a screened identifier has one stay without a holder.
 _TENURES = """
-SELECT m.identifier_key, coalesce(h.tenure, 0) AS tenure, m.type, h.one_id,
-  coalesce(s.reason, 'sole') AS kind, NULL AS valid_from, NULL AS valid_to,
-  m.first_at, m.last_at, m.count_sightings
+SELECT n.identifier_key, n.tenure, n.type, h.one_id,
+  CASE WHEN n.is_shared THEN 'shared' WHEN h.one_id IS NULL THEN 'alone'
+    WHEN n.valid_from > DATE '0001-01-01' OR n.valid_to < DATE '9999-12-31' THEN 'handover'
+    ELSE 'sole' END AS kind,
+  nullif(n.valid_from, DATE '0001-01-01') AS valid_from,
+  nullif(n.valid_to, DATE '9999-12-31') AS valid_to,
+  r.received_at, r.source, r.event_id
+FROM work_nodes AS n
+JOIN work_receipts AS r ON r.receipt_no = n.birth_receipt
+LEFT JOIN work_holders AS h ON h.node_no = n.node_no
+UNION ALL
+SELECT m.identifier_key, 0, m.type, NULL, s.reason, NULL, NULL, r.received_at, r.source, r.event_id
 FROM (
-  SELECT m.identifier_key, m.type, min(b.first_at) AS first_at, max(b.last_at) AS last_at,
-    CAST(sum(b."count") AS BIGINT) AS count_sightings
+  SELECT m.identifier_key, any_value(m.type) AS type, min(b.receipt_no) AS receipt_no
   FROM work_members AS m JOIN work_bundles AS b ON b.bundle_id = m.bundle_id
-  GROUP BY m.identifier_key, m.type
+  WHERE m.identifier_key IN (SELECT identifier_key FROM work_scope)
+  GROUP BY m.identifier_key
 ) AS m
-LEFT JOIN work_holders AS h ON h.identifier_key = m.identifier_key
-LEFT JOIN work_screened AS s ON s.identifier_key = m.identifier_key
+JOIN work_screened AS s ON s.identifier_key = m.identifier_key
+JOIN work_receipts AS r ON r.receipt_no = m.receipt_no
 """
 
 _LINKS = """
@@ -31,12 +37,15 @@ SELECT least(a.identifier_key, b.identifier_key) AS identifier_key_a,
   CASE WHEN a.identifier_key < b.identifier_key THEN a.tenure ELSE b.tenure END AS tenure_a,
   greatest(a.identifier_key, b.identifier_key) AS identifier_key_b,
   CASE WHEN a.identifier_key < b.identifier_key THEN b.tenure ELSE a.tenure END AS tenure_b,
-  'accepted' AS status, NULL AS rule, NULL AS blocker,
-  l.first_on, l.last_on, l.count_days, l.count_events, r.received_at, r.source, r.event_id
+  l.status, l.rule, l.blocker, l.evidence,
+  coalesce(r.received_at, d.received_at) AS received_at,
+  coalesce(r.source, 'identity_decisions') AS source,
+  coalesce(r.event_id, d.decision_id) AS event_id
 FROM work_links AS l
-JOIN work_nodes AS a ON a.node_no = l.star_no
-JOIN work_nodes AS b ON b.node_no = l.node_no
-JOIN work_receipts AS r ON r.receipt_no = l.receipt_no
+JOIN work_nodes AS a ON a.node_no = l.a_no
+JOIN work_nodes AS b ON b.node_no = l.b_no
+LEFT JOIN work_receipts AS r ON r.receipt_no = l.receipt_no
+LEFT JOIN identity_decisions AS d ON d.decision_id = l.decision_id
 """
 
 _NEW_NUMBERS = """
@@ -48,36 +57,59 @@ WHERE one_id NOT IN (SELECT one_id FROM person_numbers)
 
 _PERSONS = """
 SELECT p.one_id, n.person_no, p.born_at, p.birth_source, p.birth_event_id, p.birth_path,
-  h.count_identifiers, s.first_seen_at, s.last_seen_at
+  h.count_identifiers
 FROM work_named AS p
 JOIN person_numbers AS n ON n.one_id = p.one_id
 JOIN (
   SELECT one_id, count(DISTINCT identifier_key) AS count_identifiers
   FROM work_holders GROUP BY one_id
 ) AS h ON h.one_id = p.one_id
-JOIN (
-  SELECT bp.one_id, min(b.first_at) AS first_seen_at, max(b.last_at) AS last_seen_at
-  FROM work_bundle_persons AS bp JOIN work_bundles AS b ON b.bundle_id = bp.bundle_id
-  GROUP BY bp.one_id
-) AS s ON s.one_id = p.one_id
 """
 
-_ALWAYS = """
-SELECT bundle_id, one_id, DATE '0001-01-01' AS valid_from, DATE '9999-12-31' AS valid_to
-FROM work_bundle_persons
-"""
+_SCOPE = "SELECT identifier_key FROM work_scope"
+_GONE = {
+    "raw_components": f"identifier_key IN ({_SCOPE})",
+    "tenures": f"identifier_key IN ({_SCOPE})",
+    "links": f"identifier_key_a IN ({_SCOPE}) OR identifier_key_b IN ({_SCOPE})",
+    "persons": "one_id IN (SELECT one_id FROM work_before WHERE one_id IS NOT NULL)",
+    "bundle_persons": "bundle_id IN (SELECT bundle_id FROM work_periods) "
+    "OR bundle_id IN (SELECT bundle_id FROM work_lent_bundles)",
+}
 
 
-def assign_bundles(session: Session) -> None:
-    """Make ``work_bundle_persons``: each bundle with an unscreened identifier, and its person."""
-    session.execute(_BUNDLE_PERSONS)
+def publish_state(draft: Draft, *, is_whole: bool) -> None:
+    """Write what holds now; person_no goes to new persons only, in order of birth.
+
+    A table of which nothing changed is not written.
+    """
+    made = {
+        "raw_components": "SELECT * FROM work_raw_components",
+        "tenures": _TENURES,
+        "links": _LINKS,
+        "persons": _PERSONS,
+    }
+    if is_whole or _is_there(draft, "SELECT * FROM work_scope"):
+        draft.append("person_numbers", _NEW_NUMBERS)
+        for name, fresh in made.items():
+            draft.replace(name, fresh if is_whole else _beside(name, fresh))
+    _refresh(draft, "screened", "SELECT * FROM work_screened")
+    fresh = "SELECT * FROM work_bundle_persons"
+    _refresh(draft, "bundle_persons", fresh if is_whole else _beside("bundle_persons", fresh))
 
 
-def publish_state(draft: Draft) -> None:
-    """Write what holds now; person_no goes to new persons only, in order of birth."""
-    draft.replace("screened", "SELECT * FROM work_screened")
-    draft.replace("tenures", _TENURES)
-    draft.replace("links", _LINKS)
-    draft.append("person_numbers", _NEW_NUMBERS)
-    draft.replace("persons", _PERSONS)
-    draft.replace("bundle_persons", _ALWAYS)
+def _beside(name: str, fresh: str) -> str:
+    """What was worked out, and what was not looked at."""
+    return (
+        f"SELECT * FROM ({fresh}) UNION ALL BY NAME SELECT * FROM {name} WHERE NOT ({_GONE[name]})"
+    )
+
+
+def _refresh(draft: Draft, name: str, sql: str) -> None:
+    columns = ", ".join(catalog.table(name).schema.names)
+    now, before = f"SELECT {columns} FROM ({sql})", f"SELECT {columns} FROM {name}"
+    if any(_is_there(draft, f"{a} EXCEPT {b}") for a, b in ((now, before), (before, now))):
+        draft.replace(name, sql)
+
+
+def _is_there(draft: Draft, sql: str) -> bool:
+    return bool(draft.session.rows(f"SELECT 1 FROM ({sql}) LIMIT 1"))

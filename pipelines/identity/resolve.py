@@ -1,26 +1,41 @@
-"""The resolution whole: evidence → screen → link → name → publish.
+"""The resolution whole: evidence → screen → holders, stays → link → settle → name → publish.
 
-The result is a function of the sightings, the bundles and the rules, as sets: a previous result
-only gives person numbers and tells what moved.
+The result is a function of the sightings, the bundles, the decisions and the rules, as sets: a
+previous result only gives person numbers, tells what moved, and saves work (``scope``).
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+
+import msgspec
 
 from lake.draft import Draft
 from lake.engines.duckdb import Session
+from pipelines.identity.assign import assign_bundles
+from pipelines.identity.decisions import in_force
 from pipelines.identity.evidence import gather, working
+from pipelines.identity.health import publish_health
+from pipelines.identity.holders import weigh
 from pipelines.identity.link import link
 from pipelines.identity.moves import publish_moves, remember
 from pipelines.identity.name import name
-from pipelines.identity.publish import assign_bundles, publish_state
+from pipelines.identity.publish import publish_state
+from pipelines.identity.scope import Scope, everything, find_scope, label_components
 from pipelines.identity.screen import screen
+from pipelines.identity.settle import settle_links
+from pipelines.identity.stays import divide
+from pipelines.identity.verify import verify
 from schemas.identity_rules import IdentityRules
 
 _COUNTS = """
-SELECT (SELECT count(*) FROM tenures), (SELECT count(*) FROM tenures WHERE kind = 'blocked'),
-  (SELECT count(*) FROM tenures WHERE kind = 'hub'), (SELECT count(*) FROM links),
+SELECT (SELECT count(DISTINCT identifier_key) FROM tenures),
+  (SELECT count(*) FROM tenures WHERE kind = 'blocked'),
+  (SELECT count(*) FROM tenures WHERE kind = 'hub'),
+  (SELECT count(DISTINCT identifier_key) FROM tenures WHERE kind = 'shared'),
+  (SELECT count(DISTINCT identifier_key) FROM tenures WHERE kind = 'handover'),
+  (SELECT count(*) FROM links), (SELECT count(*) FROM links WHERE status = 'refused'),
   (SELECT count(*) FROM persons), (SELECT coalesce(max(count_identifiers), 0) FROM persons),
   (SELECT count(*) FROM work_moved)
 """
@@ -34,7 +49,10 @@ class IdentitySummary:
     count_identifiers: int
     count_blocked: int
     count_hubs: int
+    count_shared: int
+    count_handed_over: int
     count_links: int
+    count_refused: int
     count_persons: int
     largest_person: int
     """Identifiers of the person who has most."""
@@ -48,24 +66,67 @@ class IdentitySummary:
 def resolve(draft: Draft, rules: IdentityRules) -> IdentitySummary:
     """Work out who is who from all sightings of the draft, and write every table of identity.
 
-    ConfigError where an identifier type has no rules.
+    ConfigError where an identifier type has no rules; QualityError where the result does not
+    prove itself, so that nothing is published.
     """
     session = draft.session
     with working(session):
-        remember(draft)
-        gather(session, rules)
-        unite(session, rules)
-        assign_bundles(session)
-        publish_state(draft)
-        publish_moves(draft)
+        in_force(session)
+        scope = find_scope(draft, rules, fingerprint(rules))
+        gather(session, rules, scope.bundles)
+        if scope.is_whole:
+            everything(session)
+            screen(session, rules)
+        remember(draft, is_whole=scope.is_whole)
+        _unite(session, rules)
+        assign_bundles(session, rules, "" if scope.is_whole else "bundle_persons")
+        verify(session, rules)
+        publish_state(draft, is_whole=scope.is_whole)
+        publish_moves(draft, is_whole=scope.is_whole)
+        _publish_run(draft, rules, scope)
+        publish_health(draft)
         return _summary(draft)
 
 
 def unite(session: Session, rules: IdentityRules) -> None:
     """Make the ``work_…`` tables from the gathered evidence up to the persons; writes nothing."""
+    everything(session)
     screen(session, rules)
-    link(session)
-    name(session)
+    _unite(session, rules)
+
+
+def fingerprint(rules: IdentityRules) -> str:
+    """What the rules are known by: the same for the same rules, however they are written."""
+    return hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()[:16]
+
+
+def _unite(session: Session, rules: IdentityRules) -> None:
+    session.execute(
+        "CREATE OR REPLACE TEMP TABLE work_usable AS SELECT * FROM work_members "
+        "WHERE identifier_key NOT IN (SELECT identifier_key FROM work_screened)"
+    )
+    weigh(session, rules)
+    divide(session)
+    link(session, rules)
+    settle_links(session, rules)
+    label_components(session)
+    name(session, rules)
+
+
+def _publish_run(draft: Draft, rules: IdentityRules, scope: Scope) -> None:
+    day = f"DATE '{draft.business_date.isoformat()}'"
+    plan = "whole" if scope.is_whole else "delta"
+    draft.replace_dates(
+        "identity_runs",
+        [draft.business_date],
+        f"""
+        SELECT {day} AS published_for, '{plan}' AS plan, '{fingerprint(rules)}' AS rules,
+          (SELECT count(DISTINCT component) FROM work_raw_components) AS count_components_redone,
+          count(*) AS count_components, coalesce(max(size), 0) AS largest_component,
+          0.0 AS wrong_links_per_person
+        FROM (SELECT count(*) AS size FROM raw_components GROUP BY component)
+        """,
+    )
 
 
 def _summary(draft: Draft) -> IdentitySummary:

@@ -12,7 +12,10 @@ The rules read sightings only (what readable rows show), never a resolver's resu
 - small_placeholder: at least two cards are seen with it;
 - friend_login: the owner's user is seen on at least 4 days, the friend's on one;
 - spouse_phone, mistyped_phone: the same order shows a card that is not shared;
-- foreign_phone_in_chat: its holder is seen with it elsewhere, by card or user;
+- foreign_phone_in_chat: its holder is seen with it elsewhere, by card or user, and the contact
+  has what stands against that: a user where the holder has one, a card where the holder has
+  one, or another phone, on the rows of the contact, of its UnionID or of that UnionID's user
+  (a phone only said in chats: on at least 2 days). A contact without may be the holder;
 - wrong_clock: an event of the device is seen; hopeless_clock: never;
 - same_content, bot and the file traps: always.
 """
@@ -30,12 +33,16 @@ from pipelines.world.small_sources import Identifier
 CHANGES = 3
 HUB_PERSONS = 10
 OWNER_DAYS = 4
+SAID_DAYS = 2
+OWN_KINDS = ("external_userid", "unionid", "user_id")
 Seen = dict[str, list[Sighting]]
 
 
 def decide(instances: list[Instance], sightings: Iterable[Sighting], holders: Holders) -> None:
     """Set each instance's `is_decidable` by the rule of its trap."""
     wanted = {value for one in instances if one.trap in RULES for value in one.identifiers}
+    contacts = {one.persons[0] for one in instances if one.trap == "foreign_phone_in_chat"}
+    wanted |= {s.value for s in holders.stays if s.person in contacts and s.kind in OWN_KINDS}
     seen: Seen = defaultdict(list)
     for sighting in sightings:
         for _, value in sighting.ids:
@@ -122,9 +129,35 @@ def _card_on_order(one: Instance, seen: Seen, holders: Holders) -> bool:
     return any(_anchors(sighting, ("member_card",), holders) for sighting in rows)
 
 
-def _known_elsewhere(one: Instance, seen: Seen, holders: Holders) -> bool:
-    rows = [s for s in seen[one.identifiers[0]] if s.person == one.persons[1]]
-    return any(_anchors(sighting, ("member_card", "user_id"), holders) for sighting in rows)
+def _foreign_phone(one: Instance, seen: Seen, holders: Holders) -> bool:
+    phone = one.identifiers[0]
+    contact, holder = one.persons
+    kinds = ("member_card", "user_id")
+    known = {
+        kind for s in seen[phone] if s.person == holder for kind, _ in _anchors(s, kinds, holders)
+    }
+    said = [s for s in seen[phone] if s.person == contact and s.at == one.border]
+    own = [
+        (s, kind, value) for s in _own_rows(said, seen)
+        for kind, value in _anchors(s, (*kinds, "phone"), holders)
+    ]
+    days: dict[str, set[int]] = defaultdict(set)
+    for sighting, kind, value in own:
+        if kind == "phone" and holders.alone(contact, (kind, value), one.border):
+            is_said = bool(_values(sighting, "external_userid"))
+            days[value] |= {sighting.at // DAY_SECONDS} if is_said else set(range(SAID_DAYS))
+    has_phone = any(len(found) >= SAID_DAYS for value, found in days.items() if value != phone)
+    return bool(known) and (has_phone or any(kind in known for _, kind, _ in own))
+
+
+def _own_rows(said: list[Sighting], seen: Seen) -> list[Sighting]:
+    """Return the rows of the contact of a message, of its UnionID, and of that one's user."""
+    rows, reached = said, said
+    for kind in OWN_KINDS:
+        values = {value for sighting in reached for value in _values(sighting, kind)}
+        reached = [sighting for value in sorted(values) for sighting in seen[value]]
+        rows = [*rows, *reached]
+    return rows
 
 
 def _is_seen(one: Instance, seen: Seen, holders: Holders) -> bool:
@@ -151,7 +184,7 @@ RULES: dict[str, Callable[[Instance, Seen, Holders], bool]] = {
     "friend_login": _friend,
     "spouse_phone": _card_on_order,
     "mistyped_phone": _card_on_order,
-    "foreign_phone_in_chat": _known_elsewhere,
+    "foreign_phone_in_chat": _foreign_phone,
     "wrong_clock": _is_seen,
     "hopeless_clock": _never,
 }

@@ -21,8 +21,16 @@ def main() -> int:
         call = [sys.executable, "-m", "pytest", "-m", "prove", f"--junitxml={report}"]
         code = subprocess.run([*call, *sys.argv[1:]], cwd=ROOT, check=False).returncode
         cases = list(ET.parse(report).getroot().iter("testcase"))
-    (ROOT / "docs" / "proofs.md").write_text(page(cases), encoding="utf-8")
+    written = ROOT / "docs" / "proofs.md"
+    kept = sections(written.read_text(encoding="utf-8"))
+    written.write_text(page(cases) + kept, encoding="utf-8")
     return code
+
+
+def sections(old: str) -> str:
+    """What other proofs wrote below the table, from the first second-level heading on."""
+    _, mark, rest = old.partition("\n## ")
+    return mark + rest
 
 
 def page(cases: Iterable[ET.Element]) -> str:

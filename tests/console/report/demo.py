@@ -26,6 +26,7 @@ from console.report import (
     Screened,
     TagBin,
     TagFacts,
+    Trap,
 )
 
 _DAILY = {
@@ -72,9 +73,15 @@ def demo(days: int = 365) -> ReportFacts:
         models=(_model(),),
         audiences=(_audience(last),),
         evaluation=(
-            MethodScore("these rules", 0.987, 0.942, 0.963, 21),
+            MethodScore("these rules", 0.987, 0.942, 0.963, 21, 0.981, 0.957),
             MethodScore("hubs screened only", 0.861, 0.951, 0.921, 64),
             MethodScore("plain connected components", 0.004, 0.968, 0.083, 21_408),
+        ),
+        traps=(
+            Trap("late file", 1, 1),
+            Trap("shared card", 370, 293, 266, "found shared, its two holders apart", 0.9),
+            Trap("new device", 772, 772, 730, "both values with one person", 0.95),
+            Trap("store tablet", 3, 3, 3, "found to be a hub", 1.0),
         ),
         releases=_releases(last),
     )

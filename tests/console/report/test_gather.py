@@ -75,8 +75,8 @@ def fill(draft: Draft) -> None:
     draft.replace(
         "persons",
         f"SELECT 'p' || i AS one_id, i AS person_no, {AT} AS born_at, 's' AS birth_source, '' AS "
-        "birth_event_id, '' AS birth_path, 1 + i % 2 AS count_identifiers, "
-        f"{AT} AS first_seen_at, {AT} AS last_seen_at FROM range(100) t(i)",
+        "birth_event_id, '' AS birth_path, 1 + i % 2 AS count_identifiers "
+        "FROM range(100) t(i)",
     )
     draft.replace(
         "screened",

@@ -200,7 +200,31 @@ def test_a_model_that_is_not_published_stands_with_the_reasons_and_no_figures() 
 
 
 def test_traps_and_same_content_are_reported_with_their_counts() -> None:
-    facts = replace(demo(30), traps=(Trap("store tablet", 3, 2),), count_same_content=733)
-    page = render(facts)
-    assert "store tablet" in page
-    assert "733 events repeat" in page
+    facts = replace(demo(30), traps=(Trap("late file", 3, 2),), count_same_content=733)
+    text = words(render(facts))
+    assert "late file 3 2" in text
+    assert "733 events repeat" in text
+    assert "How each trap of identity was handled" not in text
+
+
+def test_each_trap_of_identity_shows_the_share_handled_its_bar_and_the_share_undecidable(
+    page: str,
+) -> None:
+    text = words(page)
+    shared = "shared card found shared, its two holders apart 370 293 90.8 % at least 90 %: kept"
+    assert f"{shared} 20.8 %" in text
+    assert "store tablet found to be a hub 3 3 100.0 % all: kept 0.0 %" in text
+
+
+def test_a_missed_bar_and_a_merge_over_the_undecidable_are_said_in_words(page: str) -> None:
+    assert "both values with one person 772 772 94.6 % at least 95 %: missed" in words(
+        page
+    )
+    over = Trap("spouse phone", 9, 8, 8, "they stay apart", 0.9, count_over_two=1)
+    text = words(render(replace(demo(3), traps=(over,))))
+    assert "at least 90 %: kept 11.1 % 1 joined more than two" in text
+
+
+def test_figures_stand_beside_those_with_nothing_excused(page: str) -> None:
+    assert "these rules 0.9870 0.9810 0.9420 0.9630 0.9570 21" in words(page)
+    assert "hubs screened only 0.8610 – 0.9510 0.9210 – 64" in words(page)

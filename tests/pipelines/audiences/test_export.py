@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,6 +19,7 @@ from lake.draft import Draft
 from pipelines.audiences import export, select
 from pipelines.audiences.export import Built
 from pipelines.tags import declared, publish_tags, refresh_partials
+from schemas import catalog
 from schemas.audiences import Audience
 from schemas.errors import ConfigError
 from schemas.exports import Export
@@ -52,16 +55,40 @@ def stated(number: int, bundle: int, status: str, days_ago: int, **fields: str) 
     } | fields
 
 
-def held(key: int, one_id: str, kind: str, days_ago: int) -> dict[str, Any]:
-    moment = tiny.local(tiny.at(days_ago))
+def held(
+    key: int, one_id: str | None, kind: str, *, begun: int | None = None, ended: int | None = None
+) -> dict[str, Any]:
+    """A stay that began and ended so many days ago."""
+    first, after = (n if n is None else tiny.DAY - timedelta(n) for n in (begun, ended))
     return {
         "identifier_key": key, "tenure": 0, "type": "phone", "one_id": one_id, "kind": kind,
-        "first_at": moment, "last_at": moment, "count_sightings": 1,
+        "valid_from": first, "valid_to": after, "received_at": tiny.LONG_AGO, "source": "tests",
+        "event_id": f"e{key}",
     }
 
 
-def put(draft: Draft, tags: list[Tag], statements: list[dict[str, Any]]) -> None:
-    tiny.put_persons(draft, {name: [n] for n, name in enumerate("abcd")})
+def seen(draft: Draft, bundle: int, key: int, *days_ago: int) -> None:
+    """A bundle of a phone alone, sighted so many days ago."""
+    member = {"identifier_key": key, "type": "phone", "path": "p"}
+    tiny.append(draft, "bundles", [{"bundle_id": bundle, "identifiers": [member]}])
+    moments = [tiny.local(tiny.at(days)) for days in days_ago]
+    rows = [
+        {
+            "bundle_id": bundle, "source": "tests", "business_date": moment.date(),
+            "first_at": moment, "last_at": moment, "count": 1, "received_at": moment,
+            "event_id": f"s{bundle}",
+        }
+        for moment in moments
+    ]
+    draft.session.register("sighted", pa.Table.from_pylist(rows, catalog.table("sightings").schema))
+    draft.replace_dates("sightings", {m.date() for m in moments}, "SELECT * FROM sighted")
+    draft.session.execute("DROP VIEW sighted")
+
+
+def put(
+    draft: Draft, tags: list[Tag], statements: list[dict[str, Any]], stays: list[dict[str, Any]]
+) -> None:
+    tiny.put_persons(draft, {"a": [0, 10], "b": [1], "c": [2], "d": [3]})
     tiny.put_lines(draft, [(n, tiny.at(2), f"o{n}", 100 + n) for n in range(4)])
     tiny.append(draft, "consents", statements)
     values = [*PHONES.values(), "+8613900139000"]
@@ -74,19 +101,25 @@ def put(draft: Draft, tags: list[Tag], statements: list[dict[str, Any]]) -> None
     tiny.append(
         draft,
         "tenures",
-        [held(0, "a", "sole", 9), held(1, "b", "sole", 9), held(3, "a", "sole", 20),
-         held(2, "d", "shared", 1)],
+        stays or [held(0, "a", "sole"), held(1, "b", "sole"), held(3, "a", "sole"),
+                  held(2, None, "shared")],
     )
+    seen(draft, 0, 0, 9)
+    seen(draft, 10, 3, 20, 30)
     refresh_partials(draft, tags)
     publish_tags(draft, tags)
     select(draft, [EVERYBODY], tags)
 
 
 def built(
-    root: Path, tags: list[Tag], statements: list[dict[str, Any]], chosen: tuple[str, ...] = ()
+    root: Path,
+    tags: list[Tag],
+    statements: list[dict[str, Any]],
+    chosen: tuple[str, ...] = (),
+    stays: tuple[dict[str, Any], ...] = (),
 ) -> Built:
     with tiny.tiny_draft(root) as draft:
-        put(draft, tags, statements)
+        put(draft, tags, statements, list(stays))
         return export.build(draft.session, recipe(tags=list(chosen)), tiny.DAY, tags, "v1")
 
 
@@ -145,6 +178,35 @@ def test_a_shared_phone_never_leaves(tmp_path: Path, tags: list[Tag]) -> None:
     made = built(tmp_path, tags, granted(3))
     assert phones(made) == []
     assert made.manifest["counts"]["without_phone"] == 1
+
+
+@pytest.mark.parametrize(
+    ("begun", "leaves"),
+    [
+        (None, "+8613800138000"),  # seen 9 days ago, the other 20
+        (8, "+8613900139000"),  # never seen since it is theirs, the other 20 days ago
+    ],
+)
+def test_of_several_phones_the_one_seen_last_within_its_stay_leaves(
+    tmp_path: Path, tags: list[Tag], begun: int | None, leaves: str
+) -> None:
+    stays = (held(0, "a", "handover", begun=begun), held(3, "a", "sole"))
+    assert phones(built(tmp_path, tags, granted(0), stays=stays)) == [hashed(leaves)]
+
+
+def test_of_phones_never_seen_on_ones_own_events_the_greatest_leaves(
+    tmp_path: Path, tags: list[Tag]
+) -> None:
+    stays = (held(1, "b", "sole"), held(2, "b", "sole"))
+    assert phones(built(tmp_path, tags, granted(1), stays=stays)) == [hashed(PHONES["d"])]
+
+
+@pytest.mark.parametrize(("ended", "leaves"), [(0, False), (-1, True)])
+def test_a_phone_leaves_up_to_the_last_day_of_its_stay(
+    tmp_path: Path, tags: list[Tag], ended: int, leaves: bool
+) -> None:
+    stays = (held(0, "a", "handover", ended=ended),)
+    assert bool(phones(built(tmp_path, tags, granted(0), stays=stays))) is leaves
 
 
 def test_no_clear_value_is_in_any_file(tmp_path: Path, tags: list[Tag]) -> None:

@@ -32,7 +32,9 @@ def lake(tmp_path: Path) -> Lake:
 def publish(lake: Lake, rules: IdentityRules) -> Publish:
     """Publishes everything in ``seen`` for one day, and returns what identity made of it."""
 
-    def run(seen: Sequence[Seen], day: int = 0) -> IdentitySummary:
+    def run(
+        seen: Sequence[Seen], day: int = 0, rules: IdentityRules = rules
+    ) -> IdentitySummary:
         date, cut = DAY + timedelta(days=day), BEGIN + timedelta(days=day + 1)
         with lake.draft(date, cut) as draft:
             write(draft, seen)

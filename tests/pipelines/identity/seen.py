@@ -135,8 +135,9 @@ class MemoryDraft:
     session: Session
     business_date: date = DAY
     names: tuple[str, ...] = (
-        "events", "identifiers", "bundles", "sightings", "screened", "tenures", "links", "persons",
-        "person_numbers", "bundle_persons", "identity_moves", "identity_changes",
+        "events", "identifiers", "bundles", "sightings", "screened", "raw_components", "tenures",
+        "links", "persons", "person_numbers", "bundle_persons", "identity_moves",
+        "identity_changes", "identity_decisions", "identity_runs", "identity_health",
     )  # fmt: skip
 
     def clear(self) -> None:

@@ -6,17 +6,25 @@ import pytest
 from hypothesis import given
 
 from pipelines.identity import resolve
-from schemas.identity_rules import IdentityRules
+from schemas.identity_rules import Holders, IdentifierRules, IdentityRules
 from tests.pipelines.identity.seen import DAY, MemoryDraft, Seen, key, persons, write
-from tests.pipelines.identity.test_resolve import TIGHT, evidence, few
+from tests.pipelines.identity.test_resolve import TIGHT, evidence, few, received
 
 Place = tuple[object, object]
+HUBS = IdentityRules(
+    types=(
+        IdentifierRules("user_id"),
+        IdentifierRules("member_card", holders=(Holders("phone", 2),)),
+        IdentifierRules("phone", holders=(Holders("member_card", 2), Holders("user_id", 1))),
+        IdentifierRules("device_id", holders=(Holders("user_id", 1),)),
+    )
+)
 A, B, C = ("user_id", "a"), ("user_id", "b"), ("user_id", "c")
 PHONE, CARD, DEVICE = ("phone", "5"), ("member_card", "1"), ("device_id", "x")
 
 
 def run(
-    memory: MemoryDraft, seen: list[Seen], day: int = 0, rules: IdentityRules = TIGHT
+    memory: MemoryDraft, seen: list[Seen], day: int = 0, rules: IdentityRules = HUBS
 ) -> dict[str, list[tuple[object, ...]]]:
     """The changes of that day, by kind."""
     memory.business_date = DAY + timedelta(days=day)
@@ -70,9 +78,9 @@ def test_moves_and_changes_retell_what_was_published(
     memory.clear()
     before: set[object] = set()
     # The limits tighten on the last day, so that whole persons fall apart.
-    for day, rules in enumerate((TIGHT.without_limits(), TIGHT.without_limits(), TIGHT, TIGHT)):
-        known = [one for one in seen if (one.received or one.day) <= day]
-        told = run(memory, known, day, rules)
+    loose = TIGHT.without_hubs()
+    for day, rules in zip((2, 4, 7, 9), (loose, loose, TIGHT, TIGHT), strict=True):
+        told = run(memory, received(seen, day), day, rules)
         assert follow(memory) == published(memory)
         after = set(published(memory).values())
         fresh = {row[0] for kind in ("created", "split") for row in told.get(kind, [])}
@@ -136,7 +144,7 @@ def test_remains_of_two_persons_that_join_are_two_splits_and_one_person(
     assert before == 2
     memory.business_date = DAY + timedelta(days=1)
     write(memory.draft, [*seen, *hubs, joined])
-    told = resolve(memory.draft, TIGHT)
+    told = resolve(memory.draft, HUBS)
     ((rows,),) = memory.session.rows(
         "SELECT count(*) FROM identity_changes WHERE kind = 'split' "
         f"AND published_for = DATE '{memory.business_date}'"
@@ -152,7 +160,7 @@ def test_a_second_publication_for_a_date_is_told_from_the_state_before_it(
     first = [Seen("e0", 0, (A,)), Seen("e1", 0, (B,))]
     run(memory, first)
     joined = [*first, Seen("e2", 1, (A, PHONE)), Seen("e3", 1, (B, PHONE)), Seen("e4", 1, (C,))]
-    once = run(memory, joined, 1, TIGHT.without_limits())
+    once = run(memory, joined, 1, HUBS.without_hubs())
     assert set(once) == {"created", "merged"}
     again = run(memory, joined, 1)
     assert set(again) == {"created"}

@@ -160,10 +160,11 @@ def test_an_explanation_holds_evidence_and_what_was_left_out(session: Session) -
     assert found["links"][0]["event_id"] == "login"
     assert found["refused"] == []
     ((hub),) = found["screened"]
-    assert (hub["reason"], hub["count_partners"]) == ("hub", 6)
+    assert (hub["kind"], hub["count_partners"]) == ("hub", 6)
+    assert hub["beside"][0]["count_events"] == 1
     assert {row["kind"] for row in found["history"]} == {"created", "merged"}
     text = render(found)
-    assert "device_id shop****et-1  hub (device_id: at most 3 user_id; it has 6)" in text
+    assert "device_id shop****et-1  a hub (device_id: at most 3 user_id; it has 6)" in text
     assert PHONE[1] not in text
     assert PHONE[1] in render(explain_person(session, ours(session), is_clear=True))
 

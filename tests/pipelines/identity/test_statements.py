@@ -9,7 +9,7 @@ from lake.engines.duckdb import Session
 from pipelines.identity import evaluate, resolve, timeline
 from schemas.identity_rules import IdentityRules
 from tests.pipelines.identity.seen import MemoryDraft, Seen, persons, write
-from tests.pipelines.identity.test_evaluation import EVENTS, IDENTIFIERS
+from tests.pipelines.identity.test_evaluation import NO_TRUTH
 
 
 def test_statements_are_readable_by_sqlglot(
@@ -31,7 +31,7 @@ def test_statements_are_readable_by_sqlglot(
     resolve(memory.draft, rules)
     (one_id,) = persons(memory.session)
     timeline(memory.session, one_id)
-    evaluate(memory.session, rules, IDENTIFIERS.empty_table(), EVENTS.empty_table())
+    evaluate(memory.session, rules, NO_TRUTH)
     assert len(said) > 50
     for sql in set(said):
         assert sqlglot.parse_one(sql, dialect="duckdb").sql(dialect="duckdb")

@@ -1,0 +1,128 @@
+"""Assigning: which bundle is whose, from when to when.
+
+An event belongs to the person of its strongest uniting identifier on its business date. One that
+shows nothing but what is lent around (a hub or a shared value of a type with ``borrowed_by``)
+belongs to the one person who logged in with it on that date, if there is just one.
+"""
+
+from __future__ import annotations
+
+from lake.engines.duckdb import Session
+from pipelines.identity.evidence import text, values
+from schemas.identity_rules import IdentityRules
+
+# Successive periods of one person are one stretch.
+_BUNDLE_PERSONS = """
+CREATE OR REPLACE TEMP TABLE work_bundle_persons AS
+WITH periods AS (
+  SELECT p.bundle_id, w.valid_from, w.valid_to, h.one_id
+  FROM work_places AS p
+  JOIN work_periods AS w ON w.bundle_id = p.bundle_id AND w.valid_from = p.valid_from
+  JOIN work_holders AS h ON h.node_no = p.node_no
+  WHERE p.node_no = p.star_no
+),
+turning AS (SELECT bundle_id FROM periods GROUP BY bundle_id HAVING count(*) > 1),
+marked AS (
+  SELECT *, lag(one_id) OVER w IS DISTINCT FROM one_id
+    OR lag(valid_to) OVER w IS DISTINCT FROM valid_from AS is_start
+  FROM periods WHERE bundle_id IN (SELECT bundle_id FROM turning)
+  WINDOW w AS (PARTITION BY bundle_id ORDER BY valid_from)
+),
+numbered AS (
+  SELECT *, sum(CAST(is_start AS INTEGER)) OVER (
+    PARTITION BY bundle_id ORDER BY valid_from
+  ) AS stretch
+  FROM marked
+)
+SELECT bundle_id, one_id, valid_from, valid_to FROM periods
+WHERE bundle_id NOT IN (SELECT bundle_id FROM turning)
+UNION ALL
+SELECT bundle_id, any_value(one_id), min(valid_from), max(valid_to)
+FROM numbered GROUP BY bundle_id, stretch
+"""
+
+_LENT = """
+CREATE OR REPLACE TEMP TABLE work_lent AS
+WITH borrowed AS (SELECT * FROM {borrowed})
+SELECT s.identifier_key, b.borrower FROM work_screened AS s JOIN borrowed AS b ON b.type = s.type
+WHERE s.reason = 'hub'
+UNION
+SELECT n.identifier_key, b.borrower FROM work_nodes AS n JOIN borrowed AS b ON b.type = n.type
+WHERE n.is_shared
+"""
+
+_LENT_MEMBERS = """
+CREATE OR REPLACE TEMP TABLE work_lent_members AS
+WITH members AS (
+  SELECT bundle_id, identifiers, unnest(identifiers).identifier_key AS identifier_key FROM bundles
+)
+SELECT m.bundle_id, m.identifier_key, m.identifiers, len(list_filter(m.identifiers, x -> x.type = l.borrower)) > 0
+    AS is_log_in
+FROM members AS m JOIN work_lent AS l ON l.identifier_key = m.identifier_key
+"""
+
+# Bundles that on some date nothing but what is lent could give to somebody.
+_LENT_BUNDLES = """
+CREATE OR REPLACE TEMP TABLE work_lent_bundles AS
+SELECT DISTINCT bundle_id FROM work_lent_members
+WHERE NOT is_log_in AND bundle_id NOT IN (
+  SELECT bundle_id FROM work_bundle_persons
+  WHERE valid_from = DATE '0001-01-01' AND valid_to = DATE '9999-12-31'
+) AND (
+  bundle_id IN (SELECT bundle_id FROM work_periods)
+  OR bundle_id NOT IN (
+    SELECT bundle_id FROM (
+      SELECT bundle_id, unnest(identifiers).identifier_key AS identifier_key
+      FROM work_lent_members
+    )
+    WHERE identifier_key NOT IN (SELECT identifier_key FROM work_screened)
+  )
+)
+"""
+
+_BORROWED = """
+INSERT INTO work_bundle_persons
+WITH receipts AS (
+  SELECT m.bundle_id, m.identifier_key, m.is_log_in, s.business_date
+  FROM work_lent_members AS m
+  JOIN sightings AS s ON s.bundle_id = m.bundle_id
+  GROUP BY ALL
+),
+known AS (
+  SELECT * FROM work_bundle_persons
+  UNION ALL
+  SELECT * FROM {kept} WHERE bundle_id NOT IN (SELECT bundle_id FROM work_periods)
+    AND bundle_id NOT IN (SELECT bundle_id FROM work_lent_bundles)
+),
+log_ins AS (
+  SELECT r.identifier_key, r.business_date, min(k.one_id) AS one_id
+  FROM receipts AS r
+  JOIN known AS k ON k.bundle_id = r.bundle_id
+    AND r.business_date >= k.valid_from AND r.business_date < k.valid_to
+  WHERE r.is_log_in
+  GROUP BY r.identifier_key, r.business_date HAVING count(DISTINCT k.one_id) = 1
+)
+SELECT r.bundle_id, min(g.one_id), r.business_date, r.business_date + 1
+FROM receipts AS r
+JOIN log_ins AS g ON g.identifier_key = r.identifier_key AND g.business_date = r.business_date
+WHERE r.bundle_id IN (SELECT bundle_id FROM work_lent_bundles)
+  AND NOT EXISTS (
+    SELECT 1 FROM work_bundle_persons AS k WHERE k.bundle_id = r.bundle_id
+      AND r.business_date >= k.valid_from AND r.business_date < k.valid_to
+  )
+GROUP BY r.bundle_id, r.business_date HAVING count(DISTINCT g.one_id) = 1
+"""
+
+
+def assign_bundles(session: Session, rules: IdentityRules, kept: str = "") -> None:
+    """Make ``work_bundle_persons``: (bundle_id, one_id, valid_from, valid_to), dates half open.
+
+    ``kept`` names a table of the same columns, which holds for bundles outside the scope.
+    """
+    session.execute(_BUNDLE_PERSONS)
+    borrowed = [(text(one.type), text(one.borrowed_by)) for one in rules.types if one.borrowed_by]
+    session.execute(_LENT.format(borrowed=values(borrowed, "type", "borrower")))
+    session.execute(_LENT_MEMBERS)
+    outside = kept or "(SELECT * FROM work_bundle_persons WHERE false)"
+    session.execute(_LENT_BUNDLES)
+    session.execute(_BORROWED.format(kept=outside))

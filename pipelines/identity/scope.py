@@ -1,0 +1,251 @@
+"""Scope: what a new day can have changed, so that only this is worked out anew.
+
+Everything about identity is local to a raw component: the identifiers that a chain of bundles
+joins, screened ones left out. So a day redoes the components that something new touches: a set of
+identifiers never seen together before, a value that became a hub or is one no more, a decision of
+a person. A set that was seen before is no work, unless dates decide something in its component.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from lake.draft import Draft
+from lake.engines.duckdb import Session
+from pipelines.components import first_of_each
+from pipelines.identity.evidence import keep, rank
+from pipelines.identity.screen import screen
+from pipelines.identity.settle import ints
+from schemas import catalog
+from schemas.identity_rules import IdentityRules
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whether all is worked out, or the identifiers of ``work_scope`` and their bundles."""
+
+    is_whole: bool
+
+    @property
+    def bundles(self) -> str:
+        """A query for the bundles to gather; empty for all."""
+        return "" if self.is_whole else "SELECT bundle_id FROM work_scope_bundles"
+
+
+_CHANGED = """
+CREATE OR REPLACE TEMP TABLE work_changed AS
+SELECT bundle_id, bool_and(is_new) AS is_new FROM (
+  SELECT bundle_id, bundle_id NOT IN (SELECT bundle_id FROM work_bundles_before) AS is_new
+  FROM (
+    (SELECT * FROM work_sightings_now EXCEPT SELECT * FROM work_sightings_before)
+    UNION ALL
+    (SELECT * FROM work_sightings_before EXCEPT SELECT * FROM work_sightings_now)
+  )
+) GROUP BY bundle_id
+"""
+
+_TOUCHED = """
+CREATE OR REPLACE TEMP TABLE work_touched AS
+SELECT m.identifier_key, bool_or(c.is_new) AS is_new
+FROM (
+  SELECT bundle_id, unnest(identifiers).identifier_key AS identifier_key FROM bundles
+  WHERE bundle_id IN (SELECT bundle_id FROM work_changed)
+) AS m
+JOIN work_changed AS c ON c.bundle_id = m.bundle_id
+GROUP BY m.identifier_key
+"""
+
+# Decisions that came or were revoked, and the partners whose counts a blocked value leaves.
+_DECIDED = """
+CREATE OR REPLACE TEMP TABLE work_newly_decided AS
+SELECT DISTINCT unnest([identifier_key_a, identifier_key_b]) AS identifier_key, kind FROM (
+  SELECT * FROM identity_decisions WHERE decision_id IN (
+    SELECT decision_id FROM identity_decisions
+    WHERE decision_id NOT IN (SELECT decision_id FROM work_decisions_before)
+    UNION ALL
+    SELECT revokes FROM identity_decisions
+    WHERE decision_id NOT IN (SELECT decision_id FROM work_decisions_before)
+  )
+)
+"""
+
+_NEAR = """
+SELECT DISTINCT unnest(identifiers).identifier_key AS identifier_key FROM bundles
+WHERE bundle_id IN ({bundles})
+"""
+
+_OF = """
+SELECT bundle_id FROM (
+  SELECT bundle_id, unnest(identifiers).identifier_key AS identifier_key FROM bundles
+) WHERE identifier_key IN ({keys})
+"""
+
+_SCOPE = (
+    """
+CREATE OR REPLACE TEMP TABLE work_scope AS
+WITH turned AS (
+  (SELECT identifier_key FROM work_screened EXCEPT SELECT identifier_key FROM screened)
+  UNION
+  (SELECT identifier_key FROM screened EXCEPT SELECT identifier_key FROM work_screened)
+),
+freed AS (
+  SELECT identifier_key FROM turned
+  WHERE identifier_key NOT IN (SELECT identifier_key FROM work_screened)
+),
+dirty AS (
+  SELECT identifier_key FROM work_touched WHERE is_new
+  UNION SELECT t.identifier_key FROM work_touched AS t
+    JOIN raw_components AS c ON c.identifier_key = t.identifier_key AND c.is_dated
+  UNION SELECT identifier_key FROM turned
+  UNION SELECT identifier_key FROM work_newly_decided WHERE identifier_key IS NOT NULL
+  UNION SELECT * FROM ("""
+    + _NEAR.format(bundles=_OF.format(keys="SELECT * FROM freed"))
+    + """)
+)
+SELECT identifier_key FROM raw_components WHERE component IN (
+  SELECT component FROM raw_components WHERE identifier_key IN (SELECT identifier_key FROM dirty)
+)
+UNION
+SELECT identifier_key FROM dirty WHERE identifier_key NOT IN (
+  SELECT identifier_key FROM screened WHERE identifier_key IN (
+    SELECT identifier_key FROM work_screened)
+)
+"""
+)
+
+
+def find_scope(draft: Draft, rules: IdentityRules, fingerprint: str) -> Scope:
+    """What this draft must work out; makes ``work_screened``, the whole registry, if a part.
+
+    The whole: without an earlier publication, with other rules, or for a date published before.
+    """
+    if _is_whole(draft, fingerprint):
+        return Scope(is_whole=True)
+    session = draft.session
+    _show_before(draft)
+    for statement in (_CHANGED, _TOUCHED, _DECIDED):
+        session.execute(statement)
+    _screen_touched(session, rules)
+    session.execute(_SCOPE)
+    session.execute(
+        "CREATE OR REPLACE TEMP TABLE work_scope_bundles AS SELECT DISTINCT bundle_id FROM ("
+        + _OF.format(keys="SELECT identifier_key FROM work_scope")
+        + ")"
+    )
+    return Scope(is_whole=False)
+
+
+def everything(session: Session) -> None:
+    """Make ``work_scope`` of all that was gathered."""
+    session.execute(
+        "CREATE OR REPLACE TEMP TABLE work_scope AS "
+        "SELECT DISTINCT identifier_key FROM work_members"
+    )
+
+
+def _is_whole(draft: Draft, fingerprint: str) -> bool:
+    parent = getattr(draft, "parent", None)
+    if parent is None or parent.business_date >= draft.business_date:
+        return True
+    last = draft.session.rows("SELECT rules FROM identity_runs ORDER BY published_for DESC LIMIT 1")
+    return not last or last[0][0] != fingerprint
+
+
+def _show_before(draft: Draft) -> None:
+    """The released bundles, decisions and, for the dates of this draft, sightings."""
+    assert draft.parent is not None
+    dates = draft.changed_dates("sightings")
+    days = {day.isoformat() for day in dates}
+    draft.show_dates("sightings", dates, "work_sightings_now")
+    for name, view in (
+        ("sightings", "work_sightings_before"),
+        ("bundles", "work_bundles_before"),
+        ("identity_decisions", "work_decisions_before"),
+    ):
+        files = draft.parent.files(name)
+        paths = [file.path for file in files if name != "sightings" or file.d in days]
+        draft.session.view(view, catalog.table(name).schema, paths)
+
+
+def _screen_touched(session: Session, rules: IdentityRules) -> None:
+    """The registry after this day: what was not looked at stays as it was."""
+    windowed = any(it.within_days for one in rules.types for it in one.holders)
+    session.execute(
+        "CREATE OR REPLACE TEMP TABLE work_to_screen AS "
+        f"SELECT identifier_key FROM work_touched WHERE is_new OR {windowed} "
+        "UNION SELECT identifier_key FROM work_newly_decided WHERE kind = 'block' "
+        "UNION SELECT * FROM ("
+        + _NEAR.format(
+            bundles=_OF.format(
+                keys="SELECT identifier_key FROM work_newly_decided WHERE kind = 'block'"
+            )
+        )
+        + ")"
+    )
+    session.execute(
+        "CREATE OR REPLACE TEMP TABLE work_members AS "
+        "SELECT bundle_id, member.identifier_key AS identifier_key, member.type AS type "
+        "FROM (SELECT bundle_id, unnest(identifiers) AS member FROM bundles "
+        f"WHERE bundle_id IN ({_OF.format(keys='SELECT identifier_key FROM work_to_screen')})) "
+        "GROUP BY ALL"
+    )
+    session.execute(
+        "CREATE OR REPLACE TEMP TABLE work_receipts AS SELECT bundle_id, business_date "
+        f"FROM sightings WHERE {windowed} AND bundle_id IN (SELECT bundle_id FROM work_members)"
+    )
+    rank(session, rules)
+    screen(session, rules, "SELECT identifier_key FROM work_to_screen")
+    session.execute(
+        "INSERT INTO work_screened SELECT * FROM screened "
+        "WHERE identifier_key NOT IN (SELECT identifier_key FROM work_to_screen)"
+    )
+
+
+_CODES = """
+CREATE OR REPLACE TEMP TABLE work_codes AS
+SELECT identifier_key, row_number() OVER (ORDER BY identifier_key) - 1 AS code
+FROM (SELECT DISTINCT identifier_key FROM work_usable)
+"""
+
+_EDGES = """
+WITH least_of AS (
+  SELECT bundle_id, min(identifier_key) AS least_key FROM work_usable GROUP BY bundle_id
+)
+SELECT DISTINCT a.code AS a, b.code AS b
+FROM work_usable AS u
+JOIN least_of AS l ON l.bundle_id = u.bundle_id AND l.least_key <> u.identifier_key
+JOIN work_codes AS a ON a.identifier_key = l.least_key
+JOIN work_codes AS b ON b.identifier_key = u.identifier_key
+"""
+
+_RAW_COMPONENTS = """
+CREATE OR REPLACE TEMP TABLE work_raw_components AS
+WITH dated AS (
+  SELECT identifier_key FROM work_rivalled
+  UNION ALL
+  SELECT n.identifier_key FROM work_contested AS c JOIN work_nodes AS n ON n.node_no = c.node_no
+),
+labelled AS (
+  SELECT c.identifier_key, least_one.identifier_key AS component
+  FROM work_codes AS c
+  JOIN work_labels AS l ON l.code = c.code
+  JOIN work_codes AS least_one ON least_one.code = l.first_code
+)
+SELECT identifier_key, component, component IN (
+  SELECT component FROM labelled WHERE identifier_key IN (SELECT identifier_key FROM dated)
+) AS is_dated
+FROM labelled
+"""
+
+
+def label_components(session: Session) -> None:
+    """Make ``work_raw_components``, in the columns of ``raw_components``."""
+    session.execute(_CODES)
+    ((count,),) = session.rows("SELECT count(*) FROM work_codes")
+    edges = session.table(_EDGES)
+    first = first_of_each(int(str(count)), ints(edges["a"]), ints(edges["b"]))
+    keep(session, "work_labels", pa.table({"code": np.arange(len(first)), "first_code": first}))
+    session.execute(_RAW_COMPONENTS)
