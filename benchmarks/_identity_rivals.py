@@ -103,13 +103,13 @@ def _ends(edges: str) -> tuple[Any, Any]:
 
 
 def _coded(edges: str) -> tuple[Any, Any, Any]:
-    import numpy as np
     import pyarrow as pa
 
     a, b = _ends(edges)
-    both = pa.chunked_array([*a.chunks, *b.chunks], pa.string()).dictionary_encode()
-    codes = np.concatenate([chunk.indices.to_numpy() for chunk in both.unify_dictionaries().chunks])
-    return both.unify_dictionaries().chunk(0).dictionary, codes[: len(a)], codes[len(a) :]
+    both = pa.chunked_array([*a.chunks, *b.chunks], pa.string()).cast(pa.large_string())
+    coded = both.combine_chunks().dictionary_encode()
+    codes = coded.indices.to_numpy()
+    return coded.dictionary.cast(pa.string()), codes[: len(a)], codes[len(a) :]
 
 
 def _write(ids: Any, clusters: Any, out: str) -> None:

@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from pipelines.components import Components
 from pipelines.components.plain import read_edges, resolve_plain
+from pipelines.components.sound import sound_edges
 
 ROOT = Path(__file__).parents[1]
 RIVALS_PYTHON = ROOT / ".venv-rivals" / "bin" / "python"
@@ -65,7 +66,7 @@ QUICK_DUELS = (Duel("plain", "networkx", QUICK, 1), Duel("plain", "scipy", QUICK
 
 def run_plain(edges: Path, out: Path) -> None:
     """Connected components without rules."""
-    resolve_plain(read_edges([edges]), out)
+    resolve_plain(sound_edges(read_edges([edges])), out)
 
 
 METHODS: dict[str, Callable[[Path, Path], None]] = {"plain": run_plain}

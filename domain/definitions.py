@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 import yaml
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, FieldError
 
 Definition = TypeVar("Definition")
 _PATH_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[\.\.\.\]")
@@ -84,20 +84,21 @@ def _refuse_duplicates(node: yaml.Node, file: str) -> None:
 def _explained(
     error: msgspec.ValidationError, root: yaml.Node, file: str, kind: type[Any]
 ) -> ConfigError:
-    message = str(error)
-    what, _, path = message.partition(" - at `")
-    # A check across fields names its own place first.
-    path = path.partition("`")[0] or "$"
+    what, *places = re.split(r" - at `\$([^`]*)`", str(error))
+    # A check of a structure names the place below it first, and then stands where that lies.
+    path = "$" + "".join(reversed(places[::2]))
     unknown = re.search(r"unknown field `([^`]+)`", what)
     node = _node_at(root, path, unknown.group(1) if unknown else None)
     line = node.start_mark.line + 1
     expected, got = _expected_and_got(what)
+    check = error.__cause__ if isinstance(error.__cause__, FieldError) else None
     return ConfigError(
         what,
-        expected=expected or f"the shape of {kind.__name__}",
+        expected=(check and check.expected) or expected or f"the shape of {kind.__name__}",
         got=got or _shown(node),
         where=f"{file}:{line} ({path})",
-        todo=f"see the schema of {kind.__name__} in docs/definitions.md",
+        todo=(check and check.todo)
+        or f"see the schema of {kind.__name__} in docs/definitions.md",
     )
 
 

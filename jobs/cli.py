@@ -16,6 +16,7 @@ from jobs.commands import (
     fuzzy,
     generate,
     identity,
+    identity_rules,
     jobs,
     lake,
     people,
@@ -56,6 +57,7 @@ app.add_typer(people.explain, name="explain")
 app.add_typer(jobs.app, name="job")
 app.add_typer(identity.app, name="identity")
 identity.app.command("match")(fuzzy.match)
+identity.app.add_typer(identity_rules.app, name="rules")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(lake.tables, name="table")
 app.add_typer(lake.releases, name="release")

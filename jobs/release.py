@@ -139,6 +139,8 @@ def _steps(
         )
     with stage("identity"):
         persons = identity.resolve(draft, settings.identity)
+        if said := identity.warning(persons.wrong_links_per_person, settings.identity):
+            log.warning("%s", said)
     with stage("tags"):
         declared = tags.declared(settings.tags)
         features = [f for m in settings.models for f in (m.event, *m.features)]

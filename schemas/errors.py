@@ -81,3 +81,14 @@ class NothingToDo(GuiyiError):  # noqa: N818 - it is an outcome, named as such b
     """The same inputs were already published."""
 
     exit_code = 99
+
+
+class FieldError(ValueError):
+    """A value that breaks a check of its structure; who reads a file makes a ConfigError of it.
+
+    ``field`` is the place below the structure that raises, e.g. ``holders[0].of``.
+    """
+
+    def __init__(self, message: str, *, field: str, expected: str = "", todo: str = "") -> None:
+        self.expected, self.todo = expected, todo
+        super().__init__(f"{message} - at `$.{field}`")

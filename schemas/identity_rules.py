@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import Literal
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.errors import FieldError
+
 Normaliser = Literal["text", "lower", "upper", "phone", "email", "device_id", "card"]
 
 
-def _at_least_one(name: str, value: int) -> None:
+def _at_least_one(field: str, value: int) -> None:
     if value < 1:
-        raise ValueError(f"{name} is {value}, but a limit is 1 or more")
+        raise FieldError(
+            f"{field} is {value}, but a limit is 1 or more",
+            field=field,
+            expected="1 or more",
+            todo="leave it out where there is no limit",
+        )
 
 
 def _check_pattern(name: str, pattern: str) -> None:
@@ -21,7 +30,12 @@ def _check_pattern(name: str, pattern: str) -> None:
     try:
         pc.match_substring_regex(pa.array([""]), pattern)
     except pa.ArrowInvalid as error:
-        raise ValueError(f"the pattern {name!r} is not an RE2 expression: {pattern}") from error
+        raise FieldError(
+            f"the pattern {name!r} is not an RE2 expression: {error}",
+            field=f"patterns.{name}",
+            expected="an RE2 expression that a whole value matches, e.g. test-[0-9]+",
+            todo="mend it; RE2 has no look-around and no back-references",
+        ) from error
 
 
 class Blocked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,7 +99,12 @@ class PerPerson(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if getattr(self, name) is not None:
                 _at_least_one(name, getattr(self, name))
         if self.within_days is not None and self.overlapping_days is not None:
-            raise ValueError("a limit has within_days or overlapping_days, not both")
+            raise FieldError(
+                "a limit has within_days or overlapping_days, not both",
+                field="overlapping_days",
+                expected="one of the two",
+                todo="make two limits of it; both then hold",
+            )
 
 
 class Exclusive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,7 +125,11 @@ class Exclusive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         for name in ("silence_days", "near_days"):
             if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, but days are 0 or more")
+                raise FieldError(
+                    f"{name} is {getattr(self, name)}, but days are 0 or more",
+                    field=name,
+                    expected="0 or more",
+                )
 
 
 class IdentifierRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -183,30 +206,29 @@ class IdentityRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         priorities = [one.priority or place for place, one in enumerate(self.types, 1)]
         for place, one in enumerate(self.types):
             if one.type in names[:place]:
-                raise _at(f"types[{place}].type", f"the type {one.type!r} is listed twice")
-            if priorities[place] < 1:
-                raise _at(f"types[{place}].priority", "a priority is 1 or more")
-            if priorities[place] in priorities[:place]:
-                other = names[priorities.index(priorities[place])]
-                raise _at(
-                    f"types[{place}].priority",
-                    f"{one.type} has the priority {priorities[place]} of {other}; "
-                    f"free is {max(priorities) + 1}",
+                raise FieldError(
+                    f"the type {one.type!r} is listed twice",
+                    field=f"types[{place}].type",
+                    expected="each type once",
+                    todo="make one of the two",
                 )
-            self._check_partners(place, one, names)
+            _check_priority(place, priorities, names)
+        if self.undeclared == "refuse":
+            for field, partner in self._named():
+                _check_listed(field, partner, names)
 
-    @staticmethod
-    def _check_partners(place: int, one: IdentifierRules, names: list[str]) -> None:
-        named = [(f"holders[{n}].of", it.of) for n, it in enumerate(one.holders)]
-        named += [(f"exclusive[{n}].of", it.of) for n, it in enumerate(one.exclusive)]
-        named += [("borrowed_by", one.borrowed_by)] if one.borrowed_by else []
-        for where, partner in named:
-            if partner not in names:
-                raise _at(
-                    f"types[{place}].{where}",
-                    f"{one.type} names the type {partner!r}, which is not listed; listed are "
-                    + ", ".join(names),
-                )
+    def _named(self) -> Iterator[tuple[str, str]]:
+        """Every mention of a type, with its place."""
+        for place, one in enumerate(self.types):
+            field = f"types[{place}]"
+            yield from ((f"{field}.holders[{n}].of", it.of) for n, it in enumerate(one.holders))
+            yield from ((f"{field}.exclusive[{n}].of", it.of) for n, it in enumerate(one.exclusive))
+            if one.borrowed_by is not None:
+                yield f"{field}.borrowed_by", one.borrowed_by
+        for place, evidence in enumerate(self.evidence):
+            for n, pair in enumerate(evidence.between):
+                for end, type in enumerate(pair):
+                    yield f"evidence[{place}].between[{n}][{end}]", type
 
     def ranked(self) -> list[IdentifierRules]:
         """The types, the strongest first."""
@@ -239,6 +261,31 @@ NO_RULES = IdentityRules((), Blocked(), undeclared="accept")
 """Any type, nothing blocked, no limits."""
 
 
-def _at(path: str, message: str) -> ValueError:
-    """An error about a place below the structure that raises it."""
-    return ValueError(f"{message} - at `$.{path}`")
+def _check_priority(place: int, priorities: list[int], names: list[str]) -> None:
+    mine, field = priorities[place], f"types[{place}].priority"
+    if mine < 1:
+        raise FieldError(
+            f"{names[place]} has the priority {mine}",
+            field=field,
+            expected="1, the strongest, or more",
+        )
+    if mine in priorities[:place]:
+        other = names[priorities.index(mine)]
+        raise FieldError(
+            f"{names[place]} has the priority {mine} of {other}",
+            field=field,
+            expected=f"one that no other type has; free is {max(priorities) + 1}",
+            todo="or leave all priorities out: then the strongest is listed first",
+        )
+
+
+def _check_listed(field: str, type: str, names: list[str]) -> None:
+    if type not in names:
+        alike = get_close_matches(type, names, 1)
+        meant = f"say {alike[0]}, or list" if alike else "list"
+        raise FieldError(
+            f"the type {type!r} is not listed",
+            field=field,
+            expected="one of " + ", ".join(names),
+            todo=f"{meant} {type} under `types`, or set `undeclared: accept`",
+        )

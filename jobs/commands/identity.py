@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from jobs import show
-from jobs.dates import instant
+from jobs.dates import as_of, instant
 from jobs.show import DataOption, Format, FormatOption
 from lake import conf
 from lake.store import open_lake
 from schemas.decisions import Kind
 from schemas.errors import UsageError
+from schemas.identity_rules import IdentityRules
 from schemas.programme import Programme
 
 app = typer.Typer(help="Who is who: rules, evidence, decisions of people.", no_args_is_help=True)
@@ -103,6 +104,27 @@ def identity_decisions(
     if form is Format.TEXT:
         found = [row | {"decided_at": _seconds(row["decided_at"])} for row in found]
     show.rows("decisions", found, form)
+
+
+@app.command("health")
+def identity_health(
+    as_of_text: Annotated[
+        str | None, typer.Option("--as-of", help="Business date or number of a release.")
+    ] = None,
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """How identity fares by type, with the drift since the publication before, and wrong links."""
+    from pipelines import identity
+
+    rules = conf.load("identity.yml", IdentityRules)[0]
+    with open_lake(data).reader(as_of(as_of_text)) as session:
+        found = identity.health(session, rules)
+    if form is Format.JSON:
+        show.answer(found, form, "")
+        return
+    show.answer(found, form, identity.render_health(found))
+    show.rows("types", identity.health_lines(found), form)
 
 
 def _decide(

@@ -100,8 +100,7 @@ class _Gathering:
         for batch in edges:
             ends, found = [], []
             for types, values in (batch.columns[:2], batch.columns[2:]):
-                if not pa.types.is_dictionary(types.type):
-                    types = types.dictionary_encode()
+                types, values = _coded(types), values.cast(pa.string())
                 end, new = self._codes.encode(*fingerprints(types, values))
                 ends.append(end)
                 found.append((types.take(new), values.take(new)))
@@ -157,3 +156,10 @@ class _Gathering:
                 place += len(batch)
                 types = pa.DictionaryArray.from_arrays(batch["type"], self._types)
                 yield pa.table({"type": types, "value": batch["value"], "one_id": one_id})
+
+
+def _coded(types: pa.Array) -> pa.DictionaryArray:
+    kind = pa.dictionary(pa.int32(), pa.string())
+    if pa.types.is_dictionary(types.type):
+        return types.cast(kind)
+    return types.cast(pa.string()).dictionary_encode()

@@ -56,8 +56,8 @@ CREATE OR REPLACE TEMP TABLE work_lent_members AS
 WITH members AS (
   SELECT bundle_id, identifiers, unnest(identifiers).identifier_key AS identifier_key FROM bundles
 )
-SELECT m.bundle_id, m.identifier_key, m.identifiers, len(list_filter(m.identifiers, x -> x.type = l.borrower)) > 0
-    AS is_log_in
+SELECT m.bundle_id, m.identifier_key, m.identifiers,
+  len(list_filter(m.identifiers, x -> x.type = l.borrower)) > 0 AS is_log_in
 FROM members AS m JOIN work_lent AS l ON l.identifier_key = m.identifier_key
 """
 

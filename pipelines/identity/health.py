@@ -35,25 +35,35 @@ _HEALTH = """
 WITH moved AS (
   SELECT DISTINCT identifier_key FROM tenures WHERE tenure > 0
 ),
--- Nearly all values have one stay: only the others are counted distinctly.
-of_value AS (
-  SELECT type, one_id, CAST(one_id IS NOT NULL AS INTEGER) AS holders, kind = 'shared' AS is_shared
-  FROM tenures ANTI JOIN moved USING (identifier_key)
-  UNION ALL
-  SELECT any_value(type), NULL, count(DISTINCT one_id), bool_or(kind = 'shared')
-  FROM tenures SEMI JOIN moved USING (identifier_key) GROUP BY identifier_key
+-- Nearly all values have one stay: only of the others is anything counted distinctly.
+still AS (
+  SELECT type, one_id, kind FROM tenures ANTI JOIN moved USING (identifier_key)
+),
+passed_on AS (
+  SELECT identifier_key, type, one_id, kind FROM tenures SEMI JOIN moved USING (identifier_key)
 ),
 by_value AS (
   SELECT type, count(*) AS count_values, count(*) FILTER (WHERE holders > 0) AS count_held,
     max(holders) AS most_holders, count(*) FILTER (WHERE is_shared) AS count_shared,
     count(*) FILTER (WHERE holders > 1) AS count_handed_over
-  FROM of_value GROUP BY type
+  FROM (
+    SELECT type, CAST(one_id IS NOT NULL AS INTEGER) AS holders, kind = 'shared' AS is_shared
+    FROM still
+    UNION ALL
+    SELECT any_value(type), count(DISTINCT one_id), bool_or(kind = 'shared')
+    FROM passed_on GROUP BY identifier_key
+  ) GROUP BY type
 ),
 by_person AS (
   SELECT type, count(*) AS count_persons, max(held) AS most_per_person
   FROM (
-    SELECT type, one_id, count(DISTINCT identifier_key) AS held
-    FROM tenures WHERE one_id IS NOT NULL GROUP BY type, one_id
+    SELECT type, one_id, count(*) AS held
+    FROM (
+      SELECT type, one_id FROM still
+      UNION ALL
+      SELECT type, one_id FROM (SELECT DISTINCT type, one_id, identifier_key FROM passed_on)
+    )
+    WHERE one_id IS NOT NULL GROUP BY type, one_id
   ) GROUP BY type
 ),
 by_screen AS (
@@ -86,16 +96,16 @@ LEFT JOIN by_refusal AS r ON r.type = v.type
 
 _REFUSED = """
 SELECT count(DISTINCT (least(a.one_id, b.one_id), greatest(a.one_id, b.one_id)))
-FROM links AS l
-JOIN tenures AS a ON a.identifier_key = l.identifier_key_a AND a.tenure = l.tenure_a
-JOIN tenures AS b ON b.identifier_key = l.identifier_key_b AND b.tenure = l.tenure_b
+FROM {of}links AS l
+JOIN {of}tenures AS a ON a.identifier_key = l.identifier_key_a AND a.tenure = l.tenure_a
+JOIN {of}tenures AS b ON b.identifier_key = l.identifier_key_b AND b.tenure = l.tenure_b
 WHERE l.status = 'refused' AND a.one_id <> b.one_id
 """
 
 _MOVED = """
 SELECT coalesce(sum(greatest(holders - 1, 0) + CAST(is_shared AS INTEGER)), 0) FROM (
   SELECT count(DISTINCT one_id) AS holders, bool_or(kind = 'shared') AS is_shared
-  FROM tenures WHERE tenure > 0 OR kind IN ('shared', 'handover') GROUP BY identifier_key
+  FROM {of}tenures WHERE tenure > 0 OR kind IN ('shared', 'handover') GROUP BY identifier_key
 )
 """
 
@@ -106,10 +116,13 @@ def publish_health(draft: Draft) -> None:
     draft.replace_dates("identity_health", [draft.business_date], _HEALTH.format(day=day))
 
 
-def wrong_links_per_person(session: Session) -> float:
-    """Wrong links that plain components would have met, a person; 0 where there is nobody."""
-    persons = _count(session, "SELECT count(*) FROM persons")
-    wrong = _count(session, _REFUSED) + _count(session, _MOVED)
+def wrong_links_per_person(session: Session, of: str = "") -> float:
+    """Wrong links that plain components would have met, a person; 0 where there is nobody.
+
+    ``of`` stands before the names of ``links``, ``tenures``, ``persons`` where others are meant.
+    """
+    persons = _count(session, f"SELECT count(*) FROM {of}persons")
+    wrong = _count(session, _REFUSED.format(of=of)) + _count(session, _MOVED.format(of=of))
     return wrong / persons if persons else 0.0
 
 
@@ -119,7 +132,7 @@ def unnoticed_links_per_person(session: Session, rules: IdentityRules) -> float 
     showing = _share_that_shows(session, rules, persons)
     if not showing:
         return None
-    return _count(session, _REFUSED) * (1 - showing) / showing / persons
+    return _count(session, _REFUSED.format(of="")) * (1 - showing) / showing / persons
 
 
 def _share_that_shows(session: Session, rules: IdentityRules, persons: int) -> float:
@@ -195,6 +208,22 @@ def _rows(session: Session, day: object) -> Rows:
 def _count(session: Session, sql: str) -> int:
     ((count,),) = session.rows(sql)
     return int(str(count))
+
+
+def render_health(found: dict[str, Any]) -> str:
+    """What stands above the types of ``health``: the dates and the rates of wrong links."""
+    if found["published_for"] is None:
+        return "identity has not been published"
+    unnoticed = found["unnoticed_links_per_person"]
+    lines = [
+        f"published for   {found['published_for']}",
+        f"compared with   {found['compared_with'] or 'nothing, it is the first'}",
+        f"wrong links     {found['wrong_links_per_person']:.4f} a person, "
+        f"warned at {found['warn_wrong_links']}",
+    ]
+    if unnoticed is not None:
+        lines.append(f"unnoticed       {unnoticed:.4f} a person, estimated")
+    return "\n".join(lines)
 
 
 def health_lines(found: dict[str, Any]) -> list[dict[str, str]]:

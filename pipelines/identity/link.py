@@ -101,14 +101,15 @@ WITH drawn AS (
   WHERE p.star_no <> p.node_no
   GROUP BY p.star_no, p.node_no
 )
-SELECT d.a_no, d.b_no, {class_no} AS class_no, d.receipt_no, (
-    (a.identifier_key, b.identifier_key) IN (SELECT (identifier_key, partner_key) FROM work_passing)
-    OR (b.identifier_key, a.identifier_key) IN (
-      SELECT (identifier_key, partner_key) FROM work_passing)
-  ) AS is_outlier
+SELECT d.a_no, d.b_no, {class_no} AS class_no, d.receipt_no,
+  coalesce(p.identifier_key, q.identifier_key) AS passed_by
 FROM drawn AS d
 JOIN work_nodes AS a ON a.node_no = d.a_no
 JOIN work_nodes AS b ON b.node_no = d.b_no
+LEFT JOIN work_passing AS p
+  ON p.identifier_key = a.identifier_key AND p.partner_key = b.identifier_key
+LEFT JOIN work_passing AS q
+  ON q.identifier_key = b.identifier_key AND q.partner_key = a.identifier_key
 LEFT JOIN {pairs} ON c.type_a = a.type AND c.type_b = b.type
 """
 
@@ -119,7 +120,8 @@ def link(session: Session, rules: IdentityRules) -> None:
     ``work_nodes``: every stay of a usable identifier, with its birth; ``node_no`` counts from 0 in
     order of birth, so that the least number of a component is its earliest-born node.
     ``work_places``: the uniting nodes of each bundle in each of its periods, each with the
-    strongest of them (star_no). ``work_drawn``: the distinct star edges with their evidence.
+    strongest of them (star_no). ``work_drawn``: the distinct star edges with their evidence, and the
+    identifier that one end only passed by.
     """
     for statement in (_PERIODS, _PRESENT, _NODES, _PLACES):
         session.execute(statement)

@@ -9,7 +9,7 @@ from lake.draft import Draft
 from schemas import catalog
 
 # A stay's first receipt; a screened identifier has one stay without a holder.
-_TENURES = """
+TENURES = """
 SELECT n.identifier_key, n.tenure, n.type, h.one_id,
   CASE WHEN n.is_shared THEN 'shared' WHEN h.one_id IS NULL THEN 'alone'
     WHEN n.valid_from > DATE '0001-01-01' OR n.valid_to < DATE '9999-12-31' THEN 'handover'
@@ -32,7 +32,7 @@ JOIN work_screened AS s ON s.identifier_key = m.identifier_key
 JOIN work_receipts AS r ON r.receipt_no = m.receipt_no
 """
 
-_LINKS = """
+LINKS = """
 SELECT least(a.identifier_key, b.identifier_key) AS identifier_key_a,
   CASE WHEN a.identifier_key < b.identifier_key THEN a.tenure ELSE b.tenure END AS tenure_a,
   greatest(a.identifier_key, b.identifier_key) AS identifier_key_b,
@@ -84,8 +84,8 @@ def publish_state(draft: Draft, *, is_whole: bool) -> None:
     """
     made = {
         "raw_components": "SELECT * FROM work_raw_components",
-        "tenures": _TENURES,
-        "links": _LINKS,
+        "tenures": TENURES,
+        "links": LINKS,
         "persons": _PERSONS,
     }
     if is_whole or _is_there(draft, "SELECT * FROM work_scope"):

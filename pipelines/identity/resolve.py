@@ -16,7 +16,7 @@ from lake.engines.duckdb import Session
 from pipelines.identity.assign import assign_bundles
 from pipelines.identity.decisions import in_force
 from pipelines.identity.evidence import gather, working
-from pipelines.identity.health import publish_health
+from pipelines.identity.health import publish_health, wrong_links_per_person
 from pipelines.identity.holders import weigh
 from pipelines.identity.link import link
 from pipelines.identity.moves import publish_moves, remember
@@ -37,7 +37,8 @@ SELECT (SELECT count(DISTINCT identifier_key) FROM tenures),
   (SELECT count(DISTINCT identifier_key) FROM tenures WHERE kind = 'handover'),
   (SELECT count(*) FROM links), (SELECT count(*) FROM links WHERE status = 'refused'),
   (SELECT count(*) FROM persons), (SELECT coalesce(max(count_identifiers), 0) FROM persons),
-  (SELECT count(*) FROM work_moved)
+  (SELECT count(*) FROM work_moved),
+  (SELECT any_value(wrong_links_per_person) FROM identity_runs WHERE published_for = {day})
 """
 
 
@@ -57,6 +58,8 @@ class IdentitySummary:
     largest_person: int
     """Identifiers of the person who has most."""
     count_moves: int
+    wrong_links_per_person: float
+    """Links refused, and holders too many, a person: where components would grow together."""
     created: int
     merged: int
     split: int
@@ -123,15 +126,15 @@ def _publish_run(draft: Draft, rules: IdentityRules, scope: Scope) -> None:
         SELECT {day} AS published_for, '{plan}' AS plan, '{fingerprint(rules)}' AS rules,
           (SELECT count(DISTINCT component) FROM work_raw_components) AS count_components_redone,
           count(*) AS count_components, coalesce(max(size), 0) AS largest_component,
-          0.0 AS wrong_links_per_person
+          {wrong_links_per_person(draft.session)} AS wrong_links_per_person
         FROM (SELECT count(*) AS size FROM raw_components GROUP BY component)
         """,
     )
 
 
 def _summary(draft: Draft) -> IdentitySummary:
-    (counts,) = draft.session.rows(_COUNTS)
     day = draft.business_date.isoformat()
+    ((*counts, rate),) = draft.session.rows(_COUNTS.format(day=f"DATE '{day}'"))
     changes = draft.session.rows(
         "SELECT kind, count(DISTINCT CASE WHEN kind = 'merged' THEN other_one_id ELSE one_id END) "
         f"FROM identity_changes WHERE published_for = DATE '{day}' GROUP BY kind"
@@ -139,5 +142,6 @@ def _summary(draft: Draft) -> IdentitySummary:
     kinds = {str(kind): int(str(count)) for kind, count in changes}
     return IdentitySummary(
         *(int(str(count)) for count in counts),
+        round(float(str(rate)), 4),
         *(kinds.get(kind, 0) for kind in ("created", "merged", "split", "vanished")),
     )

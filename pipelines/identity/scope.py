@@ -3,7 +3,8 @@
 Everything about identity is local to a raw component: the identifiers that a chain of bundles
 joins, screened ones left out. So a day redoes the components that something new touches: a set of
 identifiers never seen together before, a value that became a hub or is one no more, a decision of
-a person. A set that was seen before is no work, unless dates decide something in its component.
+a person (a link joins the components of its two identifiers). A set that was seen before is no
+work, unless dates decide something in its component.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import pyarrow as pa
 from lake.draft import Draft
 from lake.engines.duckdb import Session
 from pipelines.components import first_of_each
-from pipelines.identity.evidence import keep, rank
+from pipelines.identity.decisions import in_force
+from pipelines.identity.evidence import keep, rank, text
 from pipelines.identity.screen import screen
 from pipelines.identity.settle import ints
 from schemas import catalog
@@ -47,6 +49,13 @@ SELECT bundle_id, bool_and(is_new) AS is_new FROM (
 ) GROUP BY bundle_id
 """
 
+# Evidence whose class its source tells may change its class when it is seen again.
+_TOLD_BY_SOURCE = """
+UPDATE work_changed SET is_new = true WHERE bundle_id IN (
+  SELECT bundle_id FROM sightings WHERE source IN ({sources})
+)
+"""
+
 _TOUCHED = """
 CREATE OR REPLACE TEMP TABLE work_touched AS
 SELECT m.identifier_key, bool_or(c.is_new) AS is_new
@@ -58,18 +67,16 @@ JOIN work_changed AS c ON c.bundle_id = m.bundle_id
 GROUP BY m.identifier_key
 """
 
-# Decisions that came or were revoked, and the partners whose counts a blocked value leaves.
+# Decisions that came into force or went out of it.
 _DECIDED = """
 CREATE OR REPLACE TEMP TABLE work_newly_decided AS
-SELECT DISTINCT unnest([identifier_key_a, identifier_key_b]) AS identifier_key, kind FROM (
-  SELECT * FROM identity_decisions WHERE decision_id IN (
-    SELECT decision_id FROM identity_decisions
-    WHERE decision_id NOT IN (SELECT decision_id FROM work_decisions_before)
-    UNION ALL
-    SELECT revokes FROM identity_decisions
-    WHERE decision_id NOT IN (SELECT decision_id FROM work_decisions_before)
+SELECT DISTINCT identifier_key, kind FROM (
+  SELECT unnest([identifier_key_a, identifier_key_b]) AS identifier_key, kind FROM (
+    (SELECT * FROM work_decisions EXCEPT SELECT * FROM work_decided_before)
+    UNION
+    (SELECT * FROM work_decided_before EXCEPT SELECT * FROM work_decisions)
   )
-)
+) WHERE identifier_key IS NOT NULL
 """
 
 _NEAR = """
@@ -100,7 +107,8 @@ dirty AS (
   UNION SELECT t.identifier_key FROM work_touched AS t
     JOIN raw_components AS c ON c.identifier_key = t.identifier_key AND c.is_dated
   UNION SELECT identifier_key FROM turned
-  UNION SELECT identifier_key FROM work_newly_decided WHERE identifier_key IS NOT NULL
+  UNION SELECT identifier_key FROM work_newly_decided WHERE identifier_key IN (
+    SELECT identifier_key FROM tenures)
   UNION SELECT * FROM ("""
     + _NEAR.format(bundles=_OF.format(keys="SELECT * FROM freed"))
     + """)
@@ -126,7 +134,11 @@ def find_scope(draft: Draft, rules: IdentityRules, fingerprint: str) -> Scope:
         return Scope(is_whole=True)
     session = draft.session
     _show_before(draft)
-    for statement in (_CHANGED, _TOUCHED, _DECIDED):
+    in_force(session, "work_decisions_before", "work_decided_before")
+    session.execute(_CHANGED)
+    if sources := sorted({text(name) for one in rules.evidence for name in one.sources}):
+        session.execute(_TOLD_BY_SOURCE.format(sources=", ".join(sources)))
+    for statement in (_TOUCHED, _DECIDED):
         session.execute(statement)
     _screen_touched(session, rules)
     session.execute(_SCOPE)
@@ -219,6 +231,11 @@ FROM work_usable AS u
 JOIN least_of AS l ON l.bundle_id = u.bundle_id AND l.least_key <> u.identifier_key
 JOIN work_codes AS a ON a.identifier_key = l.least_key
 JOIN work_codes AS b ON b.identifier_key = u.identifier_key
+UNION
+SELECT a.code, b.code FROM work_decisions AS d
+JOIN work_codes AS a ON a.identifier_key = d.identifier_key_a
+JOIN work_codes AS b ON b.identifier_key = d.identifier_key_b
+WHERE d.kind = 'link'
 """
 
 _RAW_COMPONENTS = """

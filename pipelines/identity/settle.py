@@ -20,11 +20,12 @@ from schemas.identity_rules import IdentityRules
 
 _CANDIDATES = """
 CREATE OR REPLACE TEMP TABLE work_candidates AS
-SELECT d.a_no, d.b_no, d.class_no, d.receipt_no, d.is_outlier, NULL AS decision_id
+SELECT d.a_no, d.b_no, d.class_no, d.receipt_no, d.passed_by,
+  d.passed_by IS NOT NULL AS is_outlier, NULL AS decision_id
 FROM work_drawn AS d
 ANTI JOIN work_decided AS k ON least(d.a_no, d.b_no) = k.a_no AND greatest(d.a_no, d.b_no) = k.b_no
 UNION ALL
-SELECT a_no, b_no, 0, NULL, false, decision_id FROM work_decided
+SELECT a_no, b_no, 0, NULL, NULL, false, decision_id FROM work_decided
 """
 
 # A decision means the last stays of its identifiers that unite.
@@ -55,7 +56,7 @@ ORDER BY d.decision_id, a_no, b_no
 _VERIFIED = """
 CREATE OR REPLACE TEMP TABLE work_verified AS
 SELECT DISTINCT unnest([a_no, b_no]) AS node_no FROM work_drawn
-WHERE NOT is_outlier AND class_no IN ({classes})
+WHERE passed_by IS NULL AND class_no IN ({classes})
 """
 
 _NODES = """
@@ -100,7 +101,7 @@ SELECT c.a_no, c.b_no, c.class_no, k.name AS evidence, c.receipt_no, c.decision_
     WHEN o.accepted AND o.rule IS NOT NULL
       THEN 'decision ' || c.decision_id || ' waives ' || o.rule
     ELSE o.rule END AS rule,
-  CASE WHEN c.is_outlier THEN NULL ELSE n.identifier_key END AS blocker
+  coalesce(c.passed_by, n.identifier_key) AS blocker
 FROM work_candidates AS c
 JOIN {names} ON k.class_no = c.class_no
 LEFT JOIN work_outcomes AS o ON o.a_no = c.a_no AND o.b_no = c.b_no
@@ -206,7 +207,8 @@ def _settle(
     )
     reasons = [one.name for one in bounds]
     reasons += [f"decision {decision}" for decision in apart["decision_id"].to_pylist()]
-    blocker = np.where(settled.blocker >= 0, members[settled.blocker], -1) if len(members) else []
+    # Without members there is no edge and no blocker: any place would do.
+    blocker = members[settled.blocker] if len(members) else settled.blocker
     outcomes = {
         "a_no": edges["a_no"],
         "b_no": edges["b_no"],
@@ -214,7 +216,7 @@ def _settle(
         "rule": pa.array(reasons, pa.string()).take(
             pa.array(settled.broken, mask=settled.broken < 0)
         ),
-        "blocker_no": pa.array(blocker, pa.int64()),
+        "blocker_no": pa.array(blocker, pa.int64(), mask=settled.blocker < 0),
     }
     keep(session, "work_outcomes", pa.table(outcomes))
     first = plain.copy()

@@ -32,17 +32,12 @@ def verify(session: Session, rules: IdentityRules) -> None:
     _hold(session, STRUCTURE)
     for statement in LAID_OUT:
         session.execute(statement)
-    _hold(
-        session,
-        [
-            *CLAIMS,
-            _named(rules),
-            _lent(rules),
-            _outliers(rules),
-            *_limits(rules),
-            *_refusals(rules),
-        ],
-    )
+    by_rules = [_named(rules), _lent(rules), _outliers(rules), *_limits(rules), *_refusals(rules)]
+    _hold(session, [*CLAIMS, *by_rules])
+    for (name,) in session.rows(
+        "SELECT table_name FROM duckdb_tables() WHERE starts_with(table_name, 'work_proof_')"
+    ):
+        session.execute(f'DROP TABLE "{name}"')
 
 
 _VERIFIED = "n.node_no IN (SELECT node_no FROM work_verified) AS is_verified"

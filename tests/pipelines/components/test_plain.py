@@ -79,6 +79,16 @@ def test_files_and_queries_give_the_same(tmp_path: Path) -> None:
     assert written(tmp_path / "from_files") == written(tmp_path / "from_query") == persons(SOME)
 
 
+KINDS = [pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.large_string())]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_strings_may_come_in_any_layout(kind: pa.DataType, tmp_path: Path) -> None:
+    one = pa.Table.from_batches(batches(SOME)).cast(pa.schema([(name, kind) for name in NAMES]))
+    plain.resolve_plain(one.to_batches(), tmp_path / "out.parquet")
+    assert written(tmp_path / "out.parquet") == persons(SOME)
+
+
 def test_nothing_but_the_result_is_left(tmp_path: Path) -> None:
     plain.resolve_plain(batches(SOME), tmp_path / "out.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from importlib import import_module
 from itertools import combinations
 from typing import Any
 
@@ -12,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lake.engines.duckdb import Session
+from lake.store import Lake
 from pipelines.identity.limits import Limit, limits
 from pipelines.identity.verify import _breaking, verify
 from schemas.errors import QualityError
 from schemas.identity_rules import Exclusive, IdentifierRules, IdentityRules, PerPerson
+from tests.pipelines.identity.seen import Seen
 
 DAY = date(2017, 1, 1)
 ALWAYS_FROM, ALWAYS_TO = date(1, 1, 1), date(9999, 12, 31)
@@ -440,3 +443,22 @@ def test_limits_are_named_as_refusals_name_them() -> None:
     within = IdentityRules((IdentifierRules("email", per_person=(PerPerson(2, within_days=30),)),))
     (limit,) = limits(within)
     assert (limit.name, limit.tolerance) == ("email: at most 2 within 30 days", -29)
+
+
+def test_a_run_that_fails_its_proof_releases_nothing(
+    lake: Lake, publish: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = [Seen("e0", 0, (("user_id", "a"), ("phone", "+8613912345678")))]
+    publish(seen)
+    resolution = import_module("pipelines.identity.resolve")
+    settle = resolution.settle_links
+
+    def forgetful(session: Session, rules: IdentityRules) -> None:
+        settle(session, rules)
+        session.execute("UPDATE work_components SET first_no = 0")
+
+    monkeypatch.setattr(resolution, "settle_links", forgetful)
+    with pytest.raises(QualityError, match="persons not joined by accepted links") as caught:
+        publish([*seen, Seen("e1", 1, (("user_id", "b"),)), Seen("e2", 1, (("user_id", "c"),))], 1)
+    assert caught.value.exit_code == 3
+    assert [one.business_date for one in lake.releases()] == [DAY]
