@@ -161,14 +161,14 @@ def _phone(clean: str, region: str) -> str | None:
 
 
 def _phone_sql(clean: str, region: str) -> str:
-    code, pattern = _mobile_pattern(region)
+    code, pattern = mobile_pattern(region)
     digits = f"regexp_replace({clean}, '{_PUNCTUATION}', '', 'g')"
     bare = f"regexp_replace({digits}, '^(\\+|00){code}', '')"
     return f"CASE WHEN regexp_full_match({bare}, '{pattern}') THEN '+{code}' || {bare} END"
 
 
 @cache
-def _mobile_pattern(region: str) -> tuple[int, str]:
+def mobile_pattern(region: str) -> tuple[int, str]:
     """Country code and pattern of national mobile numbers of ``region``."""
     metadata = PhoneMetadata.metadata_for_region(region)
     pattern = metadata and metadata.mobile and metadata.mobile.national_number_pattern

@@ -40,12 +40,12 @@ def rules_check(
 
     read = _read(file)
     lake = open_lake(data)
-    with lake.reader() as session:
+    of = lake.release()
+    with lake.reader(of.release_no) as session:
         try:
             found = identity.compare(session, read, sample=sample, is_clear=clear)
         except ConfigError as error:
             raise _of_file(error, file) from None
-    of = lake.release()
     found = {"file": str(file), "release_no": of.release_no, "date": of.business_date} | found
     head = f"{file} on release {of.release_no} of {of.business_date}"
     show.answer(found, form, f"{head}\n{identity.render_comparison(found, read)}")

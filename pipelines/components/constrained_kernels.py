@@ -56,6 +56,7 @@ def broken_groups(
     l_tolerance: Any,
     l_unless: Any,
 ) -> Any:
+    """Per group, whether its nodes together would break a limit; ``order`` is sorted by group."""
     broken = np.zeros(count, np.bool_)
     members = np.empty(len(order), np.int64)
     start = 0
@@ -85,6 +86,7 @@ def broken_groups(
 
 @compiled
 def find(parent: Any, node: int) -> int:
+    """The root of a node, whose path is halved on the way."""
     while parent[node] != node:
         parent[node] = parent[parent[node]]
         node = parent[node]
@@ -103,6 +105,7 @@ def collect(
     verified: Any,
     only_unverified: bool,
 ) -> int:
+    """Write the nodes of one kind in a cluster from ``start`` on; gives the end."""
     node = head[root]
     while node >= 0:
         if kind[node] == wanted and not (only_unverified and verified[node]):
@@ -173,6 +176,7 @@ def settle(
     apart_a: Any,
     apart_b: Any,
 ) -> Any:
+    """Labels, and per edge the limit at stake, the node at fault, and whether it is taken."""
     count = len(kind)
     parent = np.arange(count)
     head = np.where(kind >= 0, np.arange(count), -1)

@@ -41,7 +41,7 @@ def screen(session: Session, rules: IdentityRules, only: str = "") -> None:
 def _blocked(rules: IdentityRules) -> str:
     matches = [
         f"SELECT identifier_key, type, {text(name)} AS rule FROM identifiers WHERE {condition}"
-        for name, condition in _conditions(rules)
+        for name, condition in blocking(rules)
     ]
     matches.append(
         "SELECT i.identifier_key, i.type, 'decision ' || decision_id AS rule FROM work_decisions "
@@ -56,7 +56,8 @@ def _blocked(rules: IdentityRules) -> str:
     """
 
 
-def _conditions(rules: IdentityRules) -> Iterator[tuple[str, str]]:
+def blocking(rules: IdentityRules) -> Iterator[tuple[str, str]]:
+    """Each rule that blocks values: its name, and a condition on the columns type and value."""
     for name, value in _values(rules.blocked):
         yield f"any: {name}", value
     for one in rules.types:

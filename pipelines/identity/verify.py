@@ -171,7 +171,7 @@ def _limits(rules: IdentityRules) -> Iterator[Claim]:
         yield Claim(
             f"a person has {limit.name}",
             f"persons beyond {limit.name}",
-            f"SELECT {says('n')} AS place FROM ({_breaking(persons, limit)}) AS g "
+            f"SELECT {says('n')} AS place FROM ({breaking(persons, limit)}) AS g "
             "JOIN work_proof_nodes AS n ON n.node_no = g.group_no",
         )
 
@@ -230,10 +230,10 @@ def _waived(name: str, bounds: list[Limit]) -> Claim:
 
 
 def _breaking_any(groups: str, bounds: list[Limit]) -> str:
-    return " UNION ".join(_breaking(groups, limit) for limit in bounds)
+    return " UNION ".join(breaking(groups, limit) for limit in bounds)
 
 
-def _breaking(groups: str, limit: Limit) -> str:
+def breaking(groups: str, limit: Limit) -> str:
     """A query for the ``group_no`` in which more values than allowed conflict with one another.
 
     A value stands from its first day to so many days before its last as the limit tolerates, so

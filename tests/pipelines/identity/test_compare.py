@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.cli import app
+from lake import conf
 from lake.engines.duckdb import Session
 from lake.store import Lake
 from pipelines.identity import compare, render_comparison, resolve
@@ -35,7 +36,7 @@ TWO_DEVICES = [
     *together("max-new", range(2, 4), user("max"), ("device_id", "device-max-0002")),
 ]
 WORLD = [*DAYS, *TWO_DEVICES]
-EXAMPLES = Path(__file__).parents[3] / "conf" / "examples"
+EXAMPLES = conf.folder() / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -235,3 +236,13 @@ def test_a_file_that_cannot_be_tried_says_why(
         call(lake, str(wrong))
     assert few.value.where == str(wrong)
     assert [one.value.exit_code for one in (absent, bad, few)] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("name", ["identity-minimal.yml", "identity-reference.yml"])
+def test_an_example_of_rules_resolves_and_proves_itself(memory: MemoryDraft, name: str) -> None:
+    memory.clear()
+    write(memory.draft, WORLD)
+    summary = resolve(memory.draft, conf.load_file(EXAMPLES / name, IdentityRules))
+    memory.hold_contracts()
+    assert summary.count_hubs == 1
+    assert len(persons(memory.session)) == summary.count_persons > 10

@@ -14,7 +14,8 @@ from pipelines.identity import resolve
 from pipelines.identity.decisions import Entry, standing
 from schemas import catalog
 from schemas.identity_rules import IdentityRules
-from tests.oracles.identity_oracle import Decision, resolve_slowly
+from tests.oracles.identity_oracle import resolve_slowly
+from tests.oracles.stays_oracle import Decision
 from tests.pipelines.identity.seen import BEGIN, DAY, MemoryDraft, Seen, key, persons, write
 from tests.pipelines.identity.test_resolve import MEMBER, TIGHT, evidence, few, hold_against
 

@@ -24,7 +24,8 @@ from schemas.identity_rules import (
     PerPerson,
     Weights,
 )
-from tests.oracles.identity_oracle import FIRST, LAST, Resolved, resolve_slowly
+from tests.oracles.identity_oracle import resolve_slowly
+from tests.oracles.stays_oracle import FIRST, LAST, Resolved
 from tests.pipelines.identity.conftest import Publish
 from tests.pipelines.identity.seen import DAY, MemoryDraft, Seen, persons, write
 

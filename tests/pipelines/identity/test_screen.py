@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from domain.identifiers import normalise
 from pipelines.identity import resolve
-from schemas.identity_rules import IdentityRules
+from schemas.identity_rules import PLACEHOLDERS, IdentityRules
+from schemas.sources import IDENTIFIER_TYPES
 from tests.pipelines.identity.seen import MemoryDraft, Seen, persons, write
 
 ZERO_UUID = "00000000-0000-0000-0000-000000000000"
@@ -87,3 +91,48 @@ def test_the_limit_that_is_exceeded_most_is_named(
     seen = [Seen(f"c{n}", 0, (phone, ("member_card", f"M{n}"))) for n in range(5)]
     seen += [Seen(f"u{n}", 0, (phone, ("user_id", f"u{n}"))) for n in range(9)]
     assert screened(memory, seen, rules) == [(*phone, "hub", "phone: at most 4 user_id", 9)]
+
+
+def spelt(value: str) -> list[str]:
+    return [value, value.upper(), value.title()]
+
+
+NULLISH = sorted(
+    {
+        *(one for value in PLACEHOLDERS.values for one in spelt(value)),
+        ZERO_UUID,
+        "0", "00", "0" * 15, "0" * 16, "0-0", "-0-", "00000000000000000000000000000000",
+    }
+)  # fmt: skip
+TYPES = ("device_id", "phone", "idfa", "a-type-that-nobody-declared", "user_id")
+
+
+@pytest.mark.rule("CDP-4")
+@settings(max_examples=8)
+@given(
+    type=st.sampled_from(TYPES),
+    strangers=st.integers(2, 5),
+    days=st.lists(st.integers(0, 9), min_size=5, max_size=5),
+)
+def test_with_no_rules_at_all_no_placeholder_joins_strangers_or_is_a_person(
+    memory: MemoryDraft, type: str, strangers: int, days: list[int]
+) -> None:
+    seen = [
+        Seen(f"{place}-{n}", days[n], ((type, value), ("cookie_id", f"stranger{n}")))
+        for place, value in enumerate(NULLISH)
+        for n in range(strangers)
+    ]
+    seen += [Seen(f"alone-{value}", 0, ((type, value),)) for value in NULLISH]
+    found = screened(memory, seen, IdentityRules(undeclared="accept"))
+    assert sorted((row[0], str(row[1]), row[2]) for row in found) == [
+        (type, value, "blocked") for value in NULLISH
+    ]
+    assert sorted(map(sorted, persons(memory.session).values())) == [
+        [("cookie_id", f"stranger{n}")] for n in range(strangers)
+    ]
+
+
+@pytest.mark.parametrize("kind", IDENTIFIER_TYPES)
+def test_what_is_empty_is_no_identifier_at_all(kind: str) -> None:
+    for blank in (None, "", "  ", "\t\n", "\u3000", "\u200b", "\x00"):
+        assert normalise(kind, blank, "CN") is None
