@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from jobs import show
+from jobs.commands import edges
 from jobs.dates import as_of, instant
 from jobs.show import DataOption, Format, FormatOption
 from lake import conf
@@ -19,6 +20,7 @@ from schemas.identity_rules import IdentityRules
 from schemas.programme import Programme
 
 app = typer.Typer(help="Who is who: rules, evidence, decisions of people.", no_args_is_help=True)
+app.command("resolve")(edges.resolve)
 
 Value = Annotated[
     str, typer.Argument(help="type:value, or a value that names exactly one identifier.")

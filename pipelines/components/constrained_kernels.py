@@ -186,11 +186,16 @@ def settle(
     broken = np.full(len(a), -1)
     blocker = np.full(len(a), -1)
     accepted = np.ones(len(a), np.bool_)
+    # Most clusters hold nothing that must stay apart from anything.
+    ends = np.zeros(count, np.int64)
+    for j in range(len(apart_a)):
+        ends[apart_a[j]] += 1
+        ends[apart_b[j]] += 1
     for i in range(len(a)):
         x, y = find(parent, a[i]), find(parent, b[i])
         if x == y:
             continue
-        for j in range(len(apart_a)):
+        for j in range(len(apart_a) if ends[x] and ends[y] else 0):
             p, q = find(parent, apart_a[j]), find(parent, apart_b[j])
             if (p == x and q == y) or (p == y and q == x):
                 broken[i], accepted[i] = len(l_kind) + j, False
@@ -221,6 +226,7 @@ def settle(
         if x > y:
             x, y = y, x
         parent[y] = x
+        ends[x] += ends[y]
         if head[y] >= 0:
             if head[x] >= 0:
                 after[tail[x]] = head[y]

@@ -21,8 +21,10 @@ class Classes:
         self._graph = graph
         named = class_names(rules)
         self.names = [named[number][0] for number in range(len(named))]
-        plain = [n for n, one in enumerate(rules.evidence, 1) if not one.between and not one.sources]
-        other = plain[0] if plain else len(named) - 1
+        other = next(
+            (n for n, one in enumerate(rules.evidence, 1) if not one.between and not one.sources),
+            len(named) - 1,
+        )
         listed = sorted({type for one in rules.evidence for pair in one.between for type in pair})
         place = {type: number for number, type in enumerate(listed, 1)}
         self._kinds = np.array([place.get(type, 0) for type in graph.types] or [0], np.int16)
@@ -47,4 +49,5 @@ class Classes:
         special = of_pairs(graph, self._by_source[graph.rows.source], np.minimum, chosen)
         is_special = self._by_source != _NONE
         is_all = of_pairs(graph, is_special[graph.rows.source], np.logical_and, chosen)
-        return np.where(is_all, special, np.minimum(special, plain))
+        found: Small = np.where(is_all, special, np.minimum(special, plain))
+        return found

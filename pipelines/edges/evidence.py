@@ -62,12 +62,12 @@ FROM work_receipts GROUP BY bundle_id
 def lay_out(session: Session, graph: Graph, chosen: Ints) -> None:
     """Make ``work_members``, ``work_receipts`` and ``work_bundles`` of the pairs at ``chosen``."""
     _members(session, graph, chosen)
-    with _shown(session, "edge_rows", _rows(graph, chosen)):
+    with _Shown(session, "edge_rows", _rows(graph, chosen)):
         session.execute(_RECEIPTS)
     session.execute(_BUNDLES)
 
 
-class _shown:
+class _Shown:
     """Shows Arrow data under a name for the length of a block."""
 
     def __init__(self, session: Session, name: str, rows: pa.Table) -> None:
@@ -87,7 +87,7 @@ def _members(session: Session, graph: Graph, chosen: Ints) -> None:
         "identifier_key": ends,
         "type": graph.type_names(ends).cast(pa.string()),
     }
-    with _shown(session, "edge_members", pa.table(rows)):
+    with _Shown(session, "edge_members", pa.table(rows)):
         session.execute(_MEMBERS)
 
 

@@ -76,7 +76,9 @@ class Graph:
 
     def type_names(self, numbers: Array) -> pa.DictionaryArray:
         """The types of identifiers."""
-        return pa.DictionaryArray.from_arrays(self.kinds[numbers], pa.array(self.types, pa.string()))
+        return pa.DictionaryArray.from_arrays(
+            self.kinds[numbers], pa.array(self.types, pa.string())
+        )
 
 
 def build(gathered: Gathered, refusals: Refusals) -> Graph:
@@ -169,14 +171,15 @@ def _dates(columns: dict[str, Array]) -> tuple[Ints | None, Ints | None]:
         return None, None
     one = first if first is not None else last
     other = last if last is not None else first
-    assert one is not None and other is not None
+    assert one is not None
+    assert other is not None
     first, last = np.where(one == EARLY, other, one), np.where(other == EARLY, one, other)
     return np.where(first == EARLY, LATE, first), last
 
 
 def _distinct(rows: Rows) -> tuple[Ints | None, Ints, Ints]:
-    is_bare = rows.first is rows.count is rows.source is rows.probability is None
-    if is_bare:
+    extras = (rows.first, rows.count, rows.source, rows.probability)
+    if all(column is None for column in extras):
         order, ordered = None, rows.pairs
         ordered.sort()
     else:

@@ -101,7 +101,9 @@ def _file(path: Path) -> Input:
     names = [name for name in (*KEY, *EXTRAS) if name in schema.names]
 
     def batches() -> Iterator[pa.RecordBatch]:
-        coded = [name for name in ("type_a", "type_b") if pa.types.is_string(schema.field(name).type)]
+        coded = [
+            name for name in ("type_a", "type_b") if pa.types.is_string(schema.field(name).type)
+        ]
         with pq.ParquetFile(path, read_dictionary=coded, memory_map=True) as file:
             yield from file.iter_batches(size, columns=names)
 

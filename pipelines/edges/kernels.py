@@ -13,16 +13,14 @@ VISIBLE, UPPER, LOWER = 1, 2, 4
 @compiled
 def survey(offsets: Array, data: Array) -> tuple[int, int, bool, bool]:
     """Bytes of the shortest and of the longest text, and whether any has NUL, or is not ASCII."""
-    shortest, longest, has_nul, is_wide = 1 << 62, 0, False, False
+    shortest, longest = 1 << 62, 0
     for i in range(len(offsets) - 1):
         size = offsets[i + 1] - offsets[i]
         shortest, longest = min(shortest, size), max(longest, size)
     least, most = np.uint8(255), np.uint8(0)
     for at in range(offsets[0], offsets[-1]):
         least, most = min(least, data[at]), max(most, data[at])
-    if offsets[-1] > offsets[0]:
-        has_nul, is_wide = least == 0, most >= 128
-    return shortest, longest, has_nul, is_wide
+    return shortest, longest, bool(least == 0), bool(most >= 128)
 
 
 @compiled
@@ -67,9 +65,7 @@ def first_difference(
 
 
 @compiled
-def count_partners(
-    pairs: Array, kinds: Array, slots: Array, usable: Array, counts: Array
-) -> None:
+def count_partners(pairs: Array, kinds: Array, slots: Array, usable: Array, counts: Array) -> None:
     """Count for each code its partners of the types that ``slots`` says, up to 65,535.
 
     ``pairs`` hold two codes in one word, distinct; slots[type, type of partner] is the column of

@@ -200,7 +200,10 @@ class Links:
 def _settled_columns(graph: Graph, settled: Contested | None) -> dict[str, Any]:
     if settled is None:
         return {
-            **{name: np.empty(0, np.int64) for name in ("a", "b", "blocker", "first", "last", "count")},
+            **{
+                name: np.empty(0, np.int64)
+                for name in ("a", "b", "blocker", "first", "last", "count")
+            },
             **{name: np.empty(0, np.int32) for name in ("tenure_a", "tenure_b")},
             "is_refused": np.empty(0, np.bool_),
             "probability": np.empty(0),

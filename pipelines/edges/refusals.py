@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from domain.identifiers import LONGEST
-from pipelines.edges.texts import buffers
 from pipelines.edges.inputs import KEY, MOMENT
 from pipelines.edges.kernels import survey
+from pipelines.edges.texts import buffers
 
 Flags = npt.NDArray[np.bool_]
 Shorts = npt.NDArray[np.int8]
@@ -46,11 +45,11 @@ CODE = {name: place for place, name in enumerate(REASONS)}
 
 REFUSED = pa.schema([*((name, pa.string()) for name in KEY), ("reason", pa.string())])
 _MOST_COUNTED = 10**12
-_YEARS = (np.datetime64("0001-01-02", "us").astype(int), np.datetime64("9999-12-30", "us").astype(int))
+_YEARS = tuple(np.datetime64(day, "us").astype(int) for day in ("0001-01-02", "9999-12-30"))
 
 
 class Refusals:
-    """Refused rows on disk, each value cut to its first ``LONGEST`` characters, and their counts."""
+    """Refused rows on disk, values cut to their first ``LONGEST`` characters, and their counts."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -60,9 +59,7 @@ class Refusals:
     def __enter__(self) -> Refusals:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def take(self, columns: Sequence[pa.Array], reasons: Shorts) -> None:
@@ -211,7 +208,8 @@ def _moments(column: pa.Array) -> pa.Array:
 
 def _any(masks: Any) -> Flags:
     found = [_flags(mask) for mask in masks]
-    return np.logical_or.reduce(found)
+    every: Flags = np.logical_or.reduce(found)
+    return every
 
 
 def _flags(mask: pa.Array) -> Flags:

@@ -23,9 +23,7 @@ from pipelines.identity.screen import blocking, screen
 from schemas.identity_rules import IdentityRules
 
 _MOST_COUNTED = 65_535
-_VALUES = pa.schema(
-    [("identifier_key", pa.int64()), ("type", pa.string()), ("value", pa.string())]
-)
+_VALUES = pa.schema([("identifier_key", pa.int64()), ("type", pa.string()), ("value", pa.string())])
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Writing:
     def add(self, texts: pa.StringArray) -> None:
         """Keep ``texts``, none of which is NULL."""
         offsets, data = buffers(texts)
-        self._file.write(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
+        self._file.write(data[int(offsets[0]) : int(offsets[-1])].data)
         self._sizes.append(np.diff(offsets))
 
     def done(self) -> Texts:

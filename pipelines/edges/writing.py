@@ -7,7 +7,6 @@ expression tell; only the others go through ``domain.identifiers``, which alone 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 import duckdb
@@ -57,9 +56,7 @@ class Writer:
     def __enter__(self) -> Writer:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._con.close()
 
     def one(self, type: str, value: str) -> str | None:
@@ -148,5 +145,3 @@ def _matches(values: pa.StringArray, mine: Flags, pattern: str) -> Flags:
     some = values.filter(pa.array(mine))
     found[mine] = pc.match_substring_regex(some, pattern).to_numpy(zero_copy_only=False)
     return found
-
-

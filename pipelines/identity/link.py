@@ -120,8 +120,8 @@ def link(session: Session, rules: IdentityRules) -> None:
     ``work_nodes``: every stay of a usable identifier, with its birth; ``node_no`` counts from 0 in
     order of birth, so that the least number of a component is its earliest-born node.
     ``work_places``: the uniting nodes of each bundle in each of its periods, each with the
-    strongest of them (star_no). ``work_drawn``: the distinct star edges with their evidence, and the
-    identifier that one end only passed by.
+    strongest of them (star_no). ``work_drawn``: the distinct star edges with their evidence, and
+    the identifier that one end only passed by.
     """
     for statement in (_PERIODS, _PRESENT, _NODES, _PLACES):
         session.execute(statement)

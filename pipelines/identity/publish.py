@@ -92,9 +92,15 @@ def publish_state(draft: Draft, *, is_whole: bool) -> None:
         draft.append("person_numbers", _NEW_NUMBERS)
         for name, fresh in made.items():
             draft.replace(name, fresh if is_whole else _beside(name, fresh))
-    _refresh(draft, "screened", "SELECT * FROM work_screened")
+    _refresh(draft, "screened", "SELECT * FROM work_screened", "SELECT * FROM screened")
     fresh = "SELECT * FROM work_bundle_persons"
-    _refresh(draft, "bundle_persons", fresh if is_whole else _beside("bundle_persons", fresh))
+    _refresh(
+        draft,
+        "bundle_persons",
+        fresh,
+        "SELECT * FROM bundle_persons" + ("" if is_whole else f" WHERE {_GONE['bundle_persons']}"),
+        fresh if is_whole else _beside("bundle_persons", fresh),
+    )
 
 
 def _beside(name: str, fresh: str) -> str:
@@ -104,11 +110,12 @@ def _beside(name: str, fresh: str) -> str:
     )
 
 
-def _refresh(draft: Draft, name: str, sql: str) -> None:
+def _refresh(draft: Draft, name: str, fresh: str, stale: str, whole: str = "") -> None:
+    """Put ``whole`` (or ``fresh``) in place of the table, if ``fresh`` and ``stale`` differ."""
     columns = ", ".join(catalog.table(name).schema.names)
-    now, before = f"SELECT {columns} FROM ({sql})", f"SELECT {columns} FROM {name}"
+    now, before = (f"SELECT {columns} FROM ({sql})" for sql in (fresh, stale))
     if any(_is_there(draft, f"{a} EXCEPT {b}") for a, b in ((now, before), (before, now))):
-        draft.replace(name, sql)
+        draft.replace(name, whole or fresh)
 
 
 def _is_there(draft: Draft, sql: str) -> bool:

@@ -30,17 +30,20 @@ from pipelines.identity.verify import verify
 from schemas.identity_rules import IdentityRules
 
 _COUNTS = """
-SELECT (SELECT count(DISTINCT identifier_key) FROM tenures),
-  (SELECT count(*) FROM tenures WHERE kind = 'blocked'),
-  (SELECT count(*) FROM tenures WHERE kind = 'hub'),
-  (SELECT count(DISTINCT identifier_key) FROM tenures WHERE kind = 'shared'),
-  (SELECT count(DISTINCT identifier_key) FROM tenures WHERE kind = 'handover'),
-  (SELECT count(*) FROM links), (SELECT count(*) FROM links WHERE status = 'refused'),
-  (SELECT count(*) FROM persons), (SELECT coalesce(max(count_identifiers), 0) FROM persons),
-  (SELECT count(*) FROM work_moved),
-  (SELECT any_value(wrong_links_per_person) FROM identity_runs WHERE published_for = {day})
+SELECT count(DISTINCT identifier_key) AS count_identifiers,
+  count(*) FILTER (WHERE kind = 'blocked') AS count_blocked,
+  count(*) FILTER (WHERE kind = 'hub') AS count_hubs,
+  count(DISTINCT identifier_key) FILTER (WHERE kind = 'shared') AS count_shared,
+  count(DISTINCT identifier_key) FILTER (WHERE kind = 'handover') AS count_handed_over,
+  (SELECT count(*) FROM links) AS count_links,
+  (SELECT count(*) FROM links WHERE status = 'refused') AS count_refused,
+  (SELECT count(*) FROM persons) AS count_persons,
+  (SELECT coalesce(max(count_identifiers), 0) FROM persons) AS largest_person,
+  (SELECT count(*) FROM work_moved) AS count_moves,
+  (SELECT round(any_value(wrong_links_per_person), 4) FROM identity_runs
+    WHERE published_for = {day}) AS wrong_links_per_person
+FROM tenures
 """
-
 
 @dataclass(frozen=True, slots=True)
 class IdentitySummary:
@@ -133,15 +136,12 @@ def _publish_run(draft: Draft, rules: IdentityRules, scope: Scope) -> None:
 
 
 def _summary(draft: Draft) -> IdentitySummary:
-    day = draft.business_date.isoformat()
-    ((*counts, rate),) = draft.session.rows(_COUNTS.format(day=f"DATE '{day}'"))
+    day = f"DATE '{draft.business_date.isoformat()}'"
+    (counts,) = draft.session.table(_COUNTS.format(day=day)).to_pylist()
     changes = draft.session.rows(
         "SELECT kind, count(DISTINCT CASE WHEN kind = 'merged' THEN other_one_id ELSE one_id END) "
-        f"FROM identity_changes WHERE published_for = DATE '{day}' GROUP BY kind"
+        f"FROM identity_changes WHERE published_for = {day} GROUP BY kind"
     )
-    kinds = {str(kind): int(str(count)) for kind, count in changes}
-    return IdentitySummary(
-        *(int(str(count)) for count in counts),
-        round(float(str(rate)), 4),
-        *(kinds.get(kind, 0) for kind in ("created", "merged", "split", "vanished")),
-    )
+    kinds = dict.fromkeys(("created", "merged", "split", "vanished"), 0)
+    kinds |= {str(kind): int(str(count)) for kind, count in changes}
+    return IdentitySummary(**counts, **kinds)

@@ -59,11 +59,7 @@ UPDATE work_changed SET is_new = true WHERE bundle_id IN (
 _TOUCHED = """
 CREATE OR REPLACE TEMP TABLE work_touched AS
 SELECT m.identifier_key, bool_or(c.is_new) AS is_new
-FROM (
-  SELECT bundle_id, unnest(identifiers).identifier_key AS identifier_key FROM bundles
-  WHERE bundle_id IN (SELECT bundle_id FROM work_changed)
-) AS m
-JOIN work_changed AS c ON c.bundle_id = m.bundle_id
+FROM work_everyone AS m JOIN work_changed AS c ON c.bundle_id = m.bundle_id
 GROUP BY m.identifier_key
 """
 
@@ -79,16 +75,14 @@ SELECT DISTINCT identifier_key, kind FROM (
 ) WHERE identifier_key IS NOT NULL
 """
 
-_NEAR = """
-SELECT DISTINCT unnest(identifiers).identifier_key AS identifier_key FROM bundles
-WHERE bundle_id IN ({bundles})
+_EVERYONE = """
+CREATE OR REPLACE TEMP TABLE work_everyone AS
+SELECT bundle_id, member.identifier_key AS identifier_key, member.type AS type
+FROM (SELECT bundle_id, unnest(identifiers) AS member FROM bundles)
 """
 
-_OF = """
-SELECT bundle_id FROM (
-  SELECT bundle_id, unnest(identifiers).identifier_key AS identifier_key FROM bundles
-) WHERE identifier_key IN ({keys})
-"""
+_NEAR = "SELECT DISTINCT identifier_key FROM work_everyone WHERE bundle_id IN ({bundles})"
+_OF = "SELECT bundle_id FROM work_everyone WHERE identifier_key IN ({keys})"
 
 _SCOPE = (
     """
@@ -138,7 +132,7 @@ def find_scope(draft: Draft, rules: IdentityRules, fingerprint: str) -> Scope:
     session.execute(_CHANGED)
     if sources := sorted({text(name) for one in rules.evidence for name in one.sources}):
         session.execute(_TOLD_BY_SOURCE.format(sources=", ".join(sources)))
-    for statement in (_TOUCHED, _DECIDED):
+    for statement in (_EVERYONE, _TOUCHED, _DECIDED):
         session.execute(statement)
     _screen_touched(session, rules)
     session.execute(_SCOPE)
@@ -199,10 +193,8 @@ def _screen_touched(session: Session, rules: IdentityRules) -> None:
     )
     session.execute(
         "CREATE OR REPLACE TEMP TABLE work_members AS "
-        "SELECT bundle_id, member.identifier_key AS identifier_key, member.type AS type "
-        "FROM (SELECT bundle_id, unnest(identifiers) AS member FROM bundles "
-        f"WHERE bundle_id IN ({_OF.format(keys='SELECT identifier_key FROM work_to_screen')})) "
-        "GROUP BY ALL"
+        "SELECT DISTINCT * FROM work_everyone "
+        f"WHERE bundle_id IN ({_OF.format(keys='SELECT identifier_key FROM work_to_screen')})"
     )
     session.execute(
         "CREATE OR REPLACE TEMP TABLE work_receipts AS SELECT bundle_id, business_date "

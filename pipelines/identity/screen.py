@@ -40,7 +40,7 @@ def screen(session: Session, rules: IdentityRules, only: str = "") -> None:
 
 def _blocked(rules: IdentityRules) -> str:
     matches = [
-        f"SELECT identifier_key, type, {text(name)} AS rule FROM identifiers WHERE {condition}"
+        f"SELECT identifier_key, type, {text(name)} AS rule FROM seen WHERE {condition}"
         for name, condition in blocking(rules)
     ]
     matches.append(
@@ -48,6 +48,10 @@ def _blocked(rules: IdentityRules) -> str:
         "JOIN identifiers AS i ON i.identifier_key = identifier_key_a WHERE kind = 'block'"
     )
     return f"""
+    WITH seen AS (
+      SELECT identifier_key, type, value FROM identifiers
+      WHERE identifier_key IN (SELECT identifier_key FROM ({_SEEN}))
+    )
     SELECT identifier_key, any_value(type) AS type, 'blocked' AS reason, min(rule) AS rule,
       CAST(0 AS BIGINT) AS count_partners
     FROM ({" UNION ALL ".join(matches)})
