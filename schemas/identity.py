@@ -229,6 +229,7 @@ BUNDLE_PERSONS = Table(
             column("one_id", TEXT, "person"),
             column("valid_from", DAY, "first business date; 0001-01-01 is open"),
             column("valid_to", DAY, "last business date, exclusive; 9999-12-31 is open"),
+            column("is_borrowed", pa.bool_(), "whether only a log-in of that date tells"),
         ]
     ),
     invariants=(Invariant("from_before_to", "valid_from < valid_to", "the stretch is not empty"),),

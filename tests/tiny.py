@@ -114,7 +114,7 @@ def put_persons(draft: Draft, bundles: Mapping[str, Sequence[int]]) -> None:
     stretches = [
         {
             "bundle_id": bundle, "one_id": one_id, "valid_from": date(1, 1, 1),
-            "valid_to": date(9999, 12, 31),
+            "valid_to": date(9999, 12, 31), "is_borrowed": False,
         }
         for one_id, held in bundles.items()
         for bundle in held

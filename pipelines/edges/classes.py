@@ -15,12 +15,14 @@ _NONE = np.int16(32_767)
 
 
 class Classes:
-    """Classes by types and sources; ``names`` says what each number is called."""
+    """Classes by types and sources; ``names`` lists what they are called, each once."""
 
     def __init__(self, graph: Graph, rules: IdentityRules) -> None:
         self._graph = graph
         named = class_names(rules)
-        self.names = [named[number][0] for number in range(len(named))]
+        called = [named[number][0] for number in range(len(named))]
+        self.names = list(dict.fromkeys(called))
+        self._names = np.array([self.names.index(name) for name in called], np.int16)
         other = next(
             (n for n, one in enumerate(rules.evidence, 1) if not one.between and not one.sources),
             len(named) - 1,
@@ -40,7 +42,10 @@ class Classes:
                     self._by_source[graph.sources.index(source)] = number
 
     def of(self, chosen: Ints) -> Small:
-        """The class of each pair at ``chosen``."""
+        """Of each pair at ``chosen`` the place of its class in ``names``."""
+        return self._names[self._numbers(chosen)]
+
+    def _numbers(self, chosen: Ints) -> Small:
         graph, pairs = self._graph, self._graph.pairs[chosen]
         kinds = self._kinds[graph.kinds]
         plain: Small = self._between[kinds[pairs >> 32], kinds[pairs & 0xFFFFFFFF]]

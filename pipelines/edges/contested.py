@@ -68,7 +68,8 @@ ORDER BY number, tenure
 _LINKS = """
 WITH seen AS (
   SELECT least(p.star_no, p.node_no) AS low_no, greatest(p.star_no, p.node_no) AS high_no,
-    p.bundle_id, min(r.first_at) AS first_at, max(r.last_at) AS last_at, sum(r."count") AS "count"
+    p.bundle_id, min(r.first_at) FILTER (WHERE r.is_dated) AS first_at,
+    max(r.last_at) FILTER (WHERE r.is_dated) AS last_at, sum(r."count") AS "count"
   FROM work_places AS p
   JOIN work_periods AS w ON w.bundle_id = p.bundle_id AND w.valid_from = p.valid_from
   JOIN work_receipts AS r ON r.bundle_id = p.bundle_id

@@ -136,7 +136,8 @@ def _refuse_contradiction(found: Sequence[tuple[int, Entry]], path: Path | None)
         at = one._replace(received_at=_START + timedelta(seconds=number))
         against = contradicted(timed, at)
         if against:
-            others = ", ".join(str(line[it._replace(received_at=_START)]) for it in against)
+            numbers = sorted(line[it._replace(received_at=_START)] for it in against)
+            others = ", ".join(map(str, numbers))
             raise ConfigError(
                 f"lines {line[one]} and {others} contradict each other",
                 expected="decisions that can all hold",

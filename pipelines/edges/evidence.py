@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from lake.engines.duckdb import Session
-from pipelines.edges.graph import LATE, Array, Graph
+from pipelines.edges.graph import LATE, Array, Flags, Graph
 from pipelines.edges.texts import Ints
 
 UNDATED = 0
@@ -28,26 +28,26 @@ SELECT bundle_id, identifier_key, type, '' AS path FROM edge_members
 _RECEIPTS = """
 CREATE OR REPLACE TEMP TABLE work_receipts AS
 WITH timed AS (
-  SELECT bundle_id, source, "count", make_timestamp(first) AS first_at,
+  SELECT bundle_id, source, is_dated, "count", make_timestamp(first) AS first_at,
     make_timestamp(last) AS last_at
   FROM edge_rows
 ),
 seen AS (
-  SELECT bundle_id, source, "count", first_at, CAST(first_at AS DATE) AS business_date,
+  SELECT bundle_id, source, is_dated, "count", first_at, CAST(first_at AS DATE) AS business_date,
     CASE WHEN CAST(first_at AS DATE) = CAST(last_at AS DATE) THEN last_at ELSE first_at END
       AS last_at
   FROM timed
   UNION ALL
-  SELECT bundle_id, source, 0, last_at, CAST(last_at AS DATE), last_at FROM timed
+  SELECT bundle_id, source, is_dated, 0, last_at, CAST(last_at AS DATE), last_at FROM timed
   WHERE CAST(first_at AS DATE) <> CAST(last_at AS DATE)
 ),
 days AS (
-  SELECT bundle_id, source, business_date, min(first_at) AS first_at, max(last_at) AS last_at,
-    CAST(sum("count") AS BIGINT) AS "count"
+  SELECT bundle_id, source, is_dated, business_date, min(first_at) AS first_at,
+    max(last_at) AS last_at, CAST(sum("count") AS BIGINT) AS "count"
   FROM seen GROUP BY ALL
 )
 SELECT *, first_at AS received_at, '' AS event_id,
-  row_number() OVER (ORDER BY first_at, source, bundle_id, business_date) AS receipt_no
+  row_number() OVER (ORDER BY first_at, source, bundle_id, business_date, is_dated) AS receipt_no
 FROM days
 """
 
@@ -93,48 +93,43 @@ def _members(session: Session, graph: Graph, chosen: Ints) -> None:
 
 def _rows(graph: Graph, chosen: Ints) -> pa.Table:
     rows, order = graph.rows, graph.order
-    if order is None:
-        counts = np.diff(graph.starts)[chosen]
-        moment = np.full(len(chosen), UNDATED)
-        return _table(chosen, moment, moment, counts, pa.nulls(len(chosen), pa.string()))
     sizes = np.diff(graph.starts)[chosen]
-    begins = np.repeat(graph.starts[chosen] - np.append(0, np.cumsum(sizes)[:-1]), sizes)
-    places = order[begins + np.arange(len(begins))]
-    bundle = np.repeat(chosen, sizes)
-    count = np.ones(len(places), np.int64) if rows.count is None else rows.count[places]
-    first, last = _moments(graph, places)
-    names = pa.array(graph.sources, pa.string())
+    if order is None:
+        # Rows of a pair that have nothing but their pair are as good as one.
+        bundle, places, count = chosen, graph.starts[chosen], sizes
+    else:
+        begins = np.repeat(graph.starts[chosen] - np.append(0, np.cumsum(sizes)[:-1]), sizes)
+        bundle, places = np.repeat(chosen, sizes), order[begins + np.arange(len(begins))]
+        count = np.ones(len(places), np.int64) if rows.count is None else rows.count[places]
     source = pa.nulls(len(places), pa.string())
     if rows.source is not None:
-        source = names.take(pa.array(rows.source[places]))
-    return _table(bundle, first, last, count, source)
-
-
-def _table(bundle: Ints, first: Ints, last: Ints, count: Ints, source: pa.Array) -> pa.Table:
+        source = pa.array(graph.sources, pa.string()).take(pa.array(rows.source[places]))
+    first, last, is_dated = _moments(graph, places)
     columns: dict[str, Any] = {
-        "bundle_id": bundle, "first": first, "last": last, "count": count,
+        "bundle_id": bundle, "first": first, "last": last, "is_dated": is_dated, "count": count,
         "source": source.fill_null(""),
     }  # fmt: skip
     return pa.table(columns)
 
 
-def _moments(graph: Graph, places: Array) -> tuple[Ints, Ints]:
+def _moments(graph: Graph, places: Array) -> tuple[Ints, Ints, Flags]:
+    """First and last moment of rows, and whether they are theirs."""
     rows = graph.rows
     if rows.first is None or rows.last is None:
         moment = np.full(len(places), UNDATED)
-        return moment, moment
+        return moment, moment, np.zeros(len(places), np.bool_)
     first, last = rows.first[places], rows.last[places]
     bare = first == LATE
     if bare.any():
-        met = first_seen(graph)
+        met = _first_seen(graph)
         pairs = rows.pairs[places][bare]
         a, b = met[pairs >> 32], met[pairs & 0xFFFFFFFF]
         later = np.maximum(np.where(a == LATE, b, a), np.where(b == LATE, a, b))
         first[bare] = last[bare] = np.where(later == LATE, UNDATED, later)
-    return first, last
+    return first, last, ~bare
 
 
-def first_seen(graph: Graph) -> npt.NDArray[np.int64]:
+def _first_seen(graph: Graph) -> npt.NDArray[np.int64]:
     """The first sight of each identifier; ``LATE`` where no row of it has a date."""
     from pipelines.edges.kernels import first_days
 

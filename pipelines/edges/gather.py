@@ -93,6 +93,7 @@ class _Gathering:
 
     def __exit__(self, *_: object) -> None:
         self._rows.close()
+        self._texts.close()
 
     def number(
         self, batches: Iterator[pa.RecordBatch]

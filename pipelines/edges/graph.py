@@ -89,9 +89,11 @@ def build(gathered: Gathered, refusals: Refusals) -> Graph:
     is_usable = gathered.reasons == 0
     keys, places, numbers = _number(gathered, is_usable)
     rows = _rows(gathered, numbers, refusals)
+    keys, places = _leave_out_unused(rows, keys, places)
     order, pairs, starts = _distinct(rows)
+    types, kinds = _types(gathered, places)
     return Graph(
-        gathered.types, gathered.kinds[places], keys, places, gathered.texts, gathered.sources,
+        types, kinds, keys, places, gathered.texts, gathered.sources,
         rows, pairs, starts, order,
     )  # fmt: skip
 
@@ -116,6 +118,25 @@ def _number(gathered: Gathered, is_usable: Flags) -> tuple[Ints, Ints, Ints]:
     numbers = np.full(len(is_usable), -1, np.int64)
     numbers[usable] = inverse
     return keys, places, numbers
+
+
+def _leave_out_unused(rows: Rows, keys: Ints, places: Ints) -> tuple[Ints, Ints]:
+    """Keys and places of the identifiers that some row has; the rows are numbered anew."""
+    is_used = np.zeros(len(keys), np.bool_)
+    is_used[rows.pairs >> 32] = is_used[rows.pairs & LOW] = True
+    if is_used.all():
+        return keys, places
+    number = np.cumsum(is_used) - 1
+    rows.pairs[:] = (number[rows.pairs >> 32] << 32) | number[rows.pairs & LOW]
+    return keys[is_used], places[is_used]
+
+
+def _types(gathered: Gathered, places: Ints) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """The types that occur, by name, and of each identifier the place of its type."""
+    kinds = gathered.kinds[places]
+    found = sorted(gathered.types[kind] for kind in np.unique(kinds).tolist())
+    place = np.array([found.index(t) if t in found else -1 for t in gathered.types] or [0], "i4")
+    return found, place[kinds]
 
 
 def _masked(gathered: Gathered, place: int) -> str:

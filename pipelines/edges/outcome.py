@@ -214,44 +214,26 @@ def _settled_columns(graph: Graph, settled: Contested | None) -> dict[str, Any]:
     keys = (rows["a"].to_numpy() << 32) | rows["b"].to_numpy()
     rows = rows.take(np.lexsort((rows["tenure_b"].to_numpy(), rows["tenure_a"].to_numpy(), keys)))
     pair = np.asarray(rows["pair"].to_numpy())
-    dates = {"first": _dated(graph, pair, rows["first_seen"], LATE)}
-    dates["last"] = _dated(graph, pair, rows["last_seen"], EARLY)
     return {
         **{name: np.asarray(rows[name].to_numpy()) for name in ("a", "b", "tenure_a", "tenure_b")},
         "count": np.asarray(rows["count"].to_numpy()),
         "is_refused": np.asarray(pc.equal(rows["status"], "refused").to_numpy(), np.bool_),
         "blocker": np.asarray(rows["blocker"].fill_null(-1).to_numpy(), np.int64),
-        **dates,
+        "first": np.asarray(rows["first_seen"].fill_null(LATE).to_numpy(), np.int64),
+        "last": np.asarray(rows["last_seen"].fill_null(EARLY).to_numpy(), np.int64),
         "probability": _probabilities(graph, pair),
         "rule": rows["rule"].fill_null("").to_pylist(),
         "evidence": rows["evidence"].to_pylist(),
     }
 
 
-def _dated(graph: Graph, pair: Ints, moments: pa.ChunkedArray, none: int) -> Ints:
-    """The moments as they are, ``none`` for pairs of which no row has a date."""
-    found = np.array(moments.fill_null(none).to_numpy(), np.int64)
-    if graph.rows.first is None:
-        return np.full(len(found), none)
-    seen = pair >= 0
-    first = _spread(of_pairs, graph, graph.rows.first, np.minimum, pair[seen])
-    bare = np.zeros(len(found), np.bool_)
-    bare[seen] = first == LATE
-    found[bare] = none
-    return found
-
-
-def _spread(of: Any, graph: Graph, column: Array, how: np.ufunc, pairs: Ints) -> Array:
-    """``of_pairs`` where the pairs are in no order, or some stand twice."""
-    chosen, place = np.unique(pairs, return_inverse=True)
-    return np.asarray(of(graph, column, how, chosen))[place]
-
-
 def _probabilities(graph: Graph, pairs: Ints) -> npt.NDArray[np.float64]:
     found = np.full(len(pairs), np.nan)
     seen = pairs >= 0
     if graph.rows.probability is not None and seen.any():
-        found[seen] = _spread(of_pairs, graph, graph.rows.probability, np.fmax, pairs[seen])
+        # Pairs of settled links are in no order, and after a handover one stands twice.
+        chosen, place = np.unique(pairs[seen], return_inverse=True)
+        found[seen] = of_pairs(graph, graph.rows.probability, np.fmax, chosen)[place]
     return found
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from lake.engines.duckdb import Session, quoted
 from pipelines.edges.inputs import BATCH
 from pipelines.edges.outcome import MOVES
+from pipelines.edges.screening import VALUES
 from schemas.errors import InputError, NotFoundError
 
 MADE_BY = "guiyi identity resolve"
@@ -91,16 +92,21 @@ def open_previous(folder: Path) -> dict[str, object]:
 def moves(
     session: Session, before: Path, after: Path, decided: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
-    """What moved between two files of tenures; ``decided`` are (number, type, value) of components
-    in which a decision is new."""
-    rows = pa.Table.from_batches(
-        decided, pa.schema([("no", pa.int64()), ("type", pa.string()), ("value", pa.string())])
-    )
-    session.register("edge_decided", rows)
+    """What moved between two files of tenures, in order of type and value.
+
+    ``decided`` are batches of ``VALUES``: the identifiers of components with a new decision.
+    """
+    session.register("edge_decided", pa.Table.from_batches(decided, VALUES))
     files = {"before": quoted(str(before)), "after": quoted(str(after))}
     session.execute(_FLOWS.format(**files))
     for batch in session.con.sql(_MOVES.format(**files)).to_arrow_reader(BATCH):
-        yield pa.record_batch([column.cast(f.type) if not pa.types.is_dictionary(f.type)
-                               else column.dictionary_encode() for column, f in
-                               zip(batch.columns, MOVES, strict=True)], schema=MOVES)  # fmt: skip
+        columns = [
+            _coded(column) if pa.types.is_dictionary(field.type) else column.cast(field.type)
+            for column, field in zip(batch.columns, MOVES, strict=True)
+        ]
+        yield pa.record_batch(columns, schema=MOVES)
     session.con.unregister("edge_decided")
+
+
+def _coded(column: pa.Array) -> pa.DictionaryArray:
+    return column.cast(pa.string()).dictionary_encode()

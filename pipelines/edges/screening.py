@@ -23,7 +23,7 @@ from pipelines.identity.screen import blocking, screen
 from schemas.identity_rules import IdentityRules
 
 _MOST_COUNTED = 65_535
-_VALUES = pa.schema([("identifier_key", pa.int64()), ("type", pa.string()), ("value", pa.string())])
+VALUES = pa.schema([("identifier_key", pa.int64()), ("type", pa.string()), ("value", pa.string())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def find_screened(session: Session, graph: Graph, rules: IdentityRules) -> Scree
     near = np.flatnonzero(doubtful[graph.a] | doubtful[graph.b])
     lay_out(session, graph, near)
     ends = np.unique(np.concatenate([graph.a[near], graph.b[near]]))
-    keep(session, "identifiers", pa.Table.from_batches(values(graph, ends), _VALUES))
+    keep(session, "identifiers", pa.Table.from_batches(values(graph, ends), VALUES))
     screen(session, rules)
     found = session.table(
         "SELECT identifier_key, reason, rule FROM work_screened ORDER BY identifier_key"
@@ -71,7 +71,7 @@ def values(graph: Graph, numbers: Ints) -> Iterator[pa.RecordBatch]:
     for start in range(0, len(numbers), BATCH):
         some = numbers[start : start + BATCH]
         types = graph.type_names(some).cast(pa.string())
-        yield pa.record_batch([pa.array(some), types, graph.values(some)], schema=_VALUES)
+        yield pa.record_batch([pa.array(some), types, graph.values(some)], schema=VALUES)
 
 
 def _matched(session: Session, graph: Graph, rules: IdentityRules) -> Ints:
@@ -79,7 +79,7 @@ def _matched(session: Session, graph: Graph, rules: IdentityRules) -> Ints:
     if not conditions:
         return np.empty(0, np.int64)
     every = values(graph, np.arange(len(graph.keys)))
-    session.register("values_looked_at", pa.RecordBatchReader.from_batches(_VALUES, every))
+    session.register("values_looked_at", pa.RecordBatchReader.from_batches(VALUES, every))
     found = session.table(
         f"SELECT identifier_key FROM values_looked_at WHERE {' OR '.join(conditions)}"
     )

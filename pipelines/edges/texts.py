@@ -36,9 +36,13 @@ class Writing:
         self._file.write(data[int(offsets[0]) : int(offsets[-1])].data)
         self._sizes.append(np.diff(offsets))
 
+    def close(self) -> None:
+        """Nothing may be added any more."""
+        self._file.close()
+
     def done(self) -> Texts:
         """All texts; nothing may be added any more."""
-        self._file.close()
+        self.close()
         sizes = np.concatenate(self._sizes)
         starts = np.zeros(len(sizes), np.int64)
         np.cumsum(sizes[:-1], out=starts[1:])

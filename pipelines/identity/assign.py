@@ -34,10 +34,10 @@ numbered AS (
   ) AS stretch
   FROM marked
 )
-SELECT bundle_id, one_id, valid_from, valid_to FROM periods
+SELECT bundle_id, one_id, valid_from, valid_to, false AS is_borrowed FROM periods
 WHERE bundle_id NOT IN (SELECT bundle_id FROM turning)
 UNION ALL
-SELECT bundle_id, any_value(one_id), min(valid_from), max(valid_to)
+SELECT bundle_id, any_value(one_id), min(valid_from), max(valid_to), false
 FROM numbered GROUP BY bundle_id, stretch
 """
 
@@ -61,61 +61,45 @@ SELECT m.bundle_id, m.identifier_key, m.identifiers,
 FROM members AS m JOIN work_lent AS l ON l.identifier_key = m.identifier_key
 """
 
-# Bundles that on some date nothing but what is lent could give to somebody.
+# Bundles that nothing but what is lent could give to somebody, on dates that are nobody's.
 _LENT_BUNDLES = """
 CREATE OR REPLACE TEMP TABLE work_lent_bundles AS
-SELECT DISTINCT bundle_id FROM work_lent_members
-WHERE NOT is_log_in AND bundle_id NOT IN (
-  SELECT bundle_id FROM work_bundle_persons
-  WHERE valid_from = DATE '0001-01-01' AND valid_to = DATE '9999-12-31'
-) AND (
-  bundle_id IN (SELECT bundle_id FROM work_periods)
-  OR bundle_id NOT IN (
-    SELECT bundle_id FROM (
-      SELECT bundle_id, unnest(identifiers).identifier_key AS identifier_key
-      FROM work_lent_members
-    )
-    WHERE identifier_key NOT IN (SELECT identifier_key FROM work_screened)
-  )
-)
+SELECT DISTINCT bundle_id FROM work_lent_members WHERE NOT is_log_in
 """
 
 _BORROWED = """
 INSERT INTO work_bundle_persons
 WITH receipts AS (
   SELECT m.bundle_id, m.identifier_key, m.is_log_in, s.business_date
-  FROM work_lent_members AS m
-  JOIN sightings AS s ON s.bundle_id = m.bundle_id
+  FROM work_lent_members AS m JOIN sightings AS s ON s.bundle_id = m.bundle_id
   GROUP BY ALL
 ),
 known AS (
   SELECT * FROM work_bundle_persons
-  UNION ALL
-  SELECT * FROM {kept} WHERE bundle_id NOT IN (SELECT bundle_id FROM work_periods)
-    AND bundle_id NOT IN (SELECT bundle_id FROM work_lent_bundles)
+  UNION ALL BY NAME
+  SELECT * FROM {kept}
+  WHERE NOT is_borrowed AND bundle_id NOT IN (SELECT bundle_id FROM work_bundles)
+),
+owned AS (
+  SELECT r.*, k.one_id FROM receipts AS r
+  LEFT JOIN known AS k ON k.bundle_id = r.bundle_id
+    AND r.business_date >= k.valid_from AND r.business_date < k.valid_to
 ),
 log_ins AS (
-  SELECT r.identifier_key, r.business_date, min(k.one_id) AS one_id
-  FROM receipts AS r
-  JOIN known AS k ON k.bundle_id = r.bundle_id
-    AND r.business_date >= k.valid_from AND r.business_date < k.valid_to
-  WHERE r.is_log_in
-  GROUP BY r.identifier_key, r.business_date HAVING count(DISTINCT k.one_id) = 1
+  SELECT identifier_key, business_date, min(one_id) AS one_id FROM owned
+  WHERE is_log_in AND one_id IS NOT NULL
+  GROUP BY identifier_key, business_date HAVING count(DISTINCT one_id) = 1
 )
-SELECT r.bundle_id, min(g.one_id), r.business_date, r.business_date + 1
-FROM receipts AS r
-JOIN log_ins AS g ON g.identifier_key = r.identifier_key AND g.business_date = r.business_date
-WHERE r.bundle_id IN (SELECT bundle_id FROM work_lent_bundles)
-  AND NOT EXISTS (
-    SELECT 1 FROM work_bundle_persons AS k WHERE k.bundle_id = r.bundle_id
-      AND r.business_date >= k.valid_from AND r.business_date < k.valid_to
-  )
-GROUP BY r.bundle_id, r.business_date HAVING count(DISTINCT g.one_id) = 1
+SELECT o.bundle_id, min(g.one_id), o.business_date, o.business_date + 1, true
+FROM owned AS o
+JOIN log_ins AS g ON g.identifier_key = o.identifier_key AND g.business_date = o.business_date
+WHERE NOT o.is_log_in AND o.one_id IS NULL
+GROUP BY o.bundle_id, o.business_date HAVING count(DISTINCT g.one_id) = 1
 """
 
 
 def assign_bundles(session: Session, rules: IdentityRules, kept: str = "") -> None:
-    """Make ``work_bundle_persons``: (bundle_id, one_id, valid_from, valid_to), dates half open.
+    """Make ``work_bundle_persons``, in the columns of ``bundle_persons``; dates are half open.
 
     ``kept`` names a table of the same columns, which holds for bundles outside the scope.
     """

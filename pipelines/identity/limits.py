@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.identity_rules import IdentityRules, PerPerson
 
@@ -56,3 +56,8 @@ def _tolerance(limit: PerPerson) -> int:
     if limit.within_days is not None:
         return 1 - limit.within_days
     return limit.overlapping_days if limit.overlapping_days is not None else ALWAYS
+
+
+def without_dates(bounds: list[Limit]) -> list[Limit]:
+    """The limits as they are at their tightest, whatever dates and verification come to be."""
+    return [replace(one, tolerance=ALWAYS, unless_verified=False) for one in bounds]

@@ -30,6 +30,10 @@ FROM (
 ) AS m
 JOIN work_screened AS s ON s.identifier_key = m.identifier_key
 JOIN work_receipts AS r ON r.receipt_no = m.receipt_no
+UNION ALL
+SELECT t.* REPLACE (s.reason AS kind) FROM tenures AS t
+JOIN work_screened AS s ON s.identifier_key = t.identifier_key
+WHERE t.identifier_key IN (SELECT identifier_key FROM work_reworded)
 """
 
 LINKS = """
@@ -67,13 +71,15 @@ JOIN (
 """
 
 _SCOPE = "SELECT identifier_key FROM work_scope"
+_CHANGES = "SELECT * FROM work_scope UNION ALL SELECT * FROM work_reworded"
 _GONE = {
     "raw_components": f"identifier_key IN ({_SCOPE})",
-    "tenures": f"identifier_key IN ({_SCOPE})",
+    "tenures": f"identifier_key IN ({_SCOPE}) "
+    "OR identifier_key IN (SELECT identifier_key FROM work_reworded)",
     "links": f"identifier_key_a IN ({_SCOPE}) OR identifier_key_b IN ({_SCOPE})",
     "persons": "one_id IN (SELECT one_id FROM work_before WHERE one_id IS NOT NULL)",
-    "bundle_persons": "bundle_id IN (SELECT bundle_id FROM work_periods) "
-    "OR bundle_id IN (SELECT bundle_id FROM work_lent_bundles)",
+    "bundle_persons": "bundle_id IN (SELECT bundle_id FROM work_bundles) "
+    "OR (is_borrowed AND bundle_id IN (SELECT bundle_id FROM work_lent_bundles))",
 }
 
 
@@ -88,7 +94,7 @@ def publish_state(draft: Draft, *, is_whole: bool) -> None:
         "links": LINKS,
         "persons": _PERSONS,
     }
-    if is_whole or _is_there(draft, "SELECT * FROM work_scope"):
+    if is_whole or _is_there(draft, _CHANGES):
         draft.append("person_numbers", _NEW_NUMBERS)
         for name, fresh in made.items():
             draft.replace(name, fresh if is_whole else _beside(name, fresh))

@@ -29,6 +29,9 @@ from pipelines.identity.stays import divide
 from pipelines.identity.verify import verify
 from schemas.identity_rules import IdentityRules
 
+ALGORITHM = 1
+"""Counted up whenever the same evidence would give something else: no part may stand on the old."""
+
 _COUNTS = """
 SELECT count(DISTINCT identifier_key) AS count_identifiers,
   count(*) FILTER (WHERE kind = 'blocked') AS count_blocked,
@@ -102,8 +105,9 @@ def unite(session: Session, rules: IdentityRules) -> None:
 
 
 def fingerprint(rules: IdentityRules) -> str:
-    """What the rules are known by: the same for the same rules, however they are written."""
-    return hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()[:16]
+    """What the rules and the way they are followed are known by, however they are written."""
+    text = msgspec.json.encode([ALGORITHM, rules], order="deterministic")
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def _unite(session: Session, rules: IdentityRules) -> None:

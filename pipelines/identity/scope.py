@@ -2,9 +2,9 @@
 
 Everything about identity is local to a raw component: the identifiers that a chain of bundles
 joins, screened ones left out. So a day redoes the components that something new touches: a set of
-identifiers never seen together before, a value that became a hub or is one no more, a decision of
-a person (a link joins the components of its two identifiers). A set that was seen before is no
-work, unless dates decide something in its component.
+identifiers never seen together before (or earlier than known, or no more), a value that became a
+hub or is one no more, a decision of a person, the other end of a link that a person decided. A set
+that was seen before is no work, unless dates decide, or may come to decide, in its component.
 """
 
 from __future__ import annotations
@@ -37,15 +37,22 @@ class Scope:
         return "" if self.is_whole else "SELECT bundle_id FROM work_scope_bundles"
 
 
+# New is a bundle never seen before, one that is seen no more, and one received before it was known.
 _CHANGED = """
 CREATE OR REPLACE TEMP TABLE work_changed AS
-SELECT bundle_id, bool_and(is_new) AS is_new FROM (
-  SELECT bundle_id, bundle_id NOT IN (SELECT bundle_id FROM work_bundles_before) AS is_new
-  FROM (
-    (SELECT * FROM work_sightings_now EXCEPT SELECT * FROM work_sightings_before)
-    UNION ALL
-    (SELECT * FROM work_sightings_before EXCEPT SELECT * FROM work_sightings_now)
-  )
+WITH fresh AS (SELECT * FROM work_sightings_now EXCEPT SELECT * FROM work_sightings_before),
+stale AS (SELECT * FROM work_sightings_before EXCEPT SELECT * FROM work_sightings_now)
+SELECT bundle_id, bool_or(is_new) AS is_new FROM (
+  SELECT f.bundle_id, f.bundle_id NOT IN (SELECT bundle_id FROM work_bundles_before)
+    OR (f.received_at < {cut} AND (f.received_at, f.event_id) IS DISTINCT FROM
+      (s.received_at, s.event_id)) AS is_new
+  FROM fresh AS f
+  LEFT JOIN stale AS s ON s.bundle_id = f.bundle_id AND s.source = f.source
+    AND s.business_date = f.business_date
+  UNION ALL
+  SELECT s.bundle_id, f.bundle_id IS NULL AS is_new FROM stale AS s
+  LEFT JOIN fresh AS f ON s.bundle_id = f.bundle_id AND s.source = f.source
+    AND s.business_date = f.business_date
 ) GROUP BY bundle_id
 """
 
@@ -84,8 +91,14 @@ FROM (SELECT bundle_id, unnest(identifiers) AS member FROM bundles)
 _NEAR = "SELECT DISTINCT identifier_key FROM work_everyone WHERE bundle_id IN ({bundles})"
 _OF = "SELECT bundle_id FROM work_everyone WHERE identifier_key IN ({keys})"
 
-_SCOPE = (
-    """
+_REWORDED = """
+CREATE OR REPLACE TEMP TABLE work_reworded AS
+SELECT n.identifier_key FROM work_screened AS n
+JOIN screened AS b ON b.identifier_key = n.identifier_key AND b.reason <> n.reason
+"""
+
+_BESIDE_FREED = _NEAR.format(bundles=_OF.format(keys="SELECT identifier_key FROM freed"))
+_SCOPE = f"""
 CREATE OR REPLACE TEMP TABLE work_scope AS
 WITH turned AS (
   (SELECT identifier_key FROM work_screened EXCEPT SELECT identifier_key FROM screened)
@@ -96,27 +109,32 @@ freed AS (
   SELECT identifier_key FROM turned
   WHERE identifier_key NOT IN (SELECT identifier_key FROM work_screened)
 ),
-dirty AS (
+named AS (
   SELECT identifier_key FROM work_touched WHERE is_new
   UNION SELECT t.identifier_key FROM work_touched AS t
     JOIN raw_components AS c ON c.identifier_key = t.identifier_key AND c.is_dated
   UNION SELECT identifier_key FROM turned
-  UNION SELECT identifier_key FROM work_newly_decided WHERE identifier_key IN (
-    SELECT identifier_key FROM tenures)
-  UNION SELECT * FROM ("""
-    + _NEAR.format(bundles=_OF.format(keys="SELECT * FROM freed"))
-    + """)
+  UNION SELECT identifier_key FROM work_newly_decided
+  UNION SELECT * FROM ({_BESIDE_FREED})
+),
+dirty AS (
+  SELECT identifier_key FROM named
+  UNION SELECT unnest([identifier_key_a, identifier_key_b]) FROM work_decisions
+    WHERE kind = 'link' AND (
+      identifier_key_a IN (SELECT identifier_key FROM named)
+      OR identifier_key_b IN (SELECT identifier_key FROM named)
+    )
 )
 SELECT identifier_key FROM raw_components WHERE component IN (
   SELECT component FROM raw_components WHERE identifier_key IN (SELECT identifier_key FROM dirty)
 )
 UNION
-SELECT identifier_key FROM dirty WHERE identifier_key NOT IN (
+SELECT identifier_key FROM dirty
+WHERE identifier_key IN (SELECT identifier_key FROM work_everyone) AND identifier_key NOT IN (
   SELECT identifier_key FROM screened WHERE identifier_key IN (
     SELECT identifier_key FROM work_screened)
 )
 """
-)
 
 
 def find_scope(draft: Draft, rules: IdentityRules, fingerprint: str) -> Scope:
@@ -129,12 +147,15 @@ def find_scope(draft: Draft, rules: IdentityRules, fingerprint: str) -> Scope:
     session = draft.session
     _show_before(draft)
     in_force(session, "work_decisions_before", "work_decided_before")
-    session.execute(_CHANGED)
+    assert draft.parent is not None
+    cut = f"TIMESTAMPTZ '{draft.parent.cut.isoformat()}'"
+    session.execute(_CHANGED.format(cut=cut))
     if sources := sorted({text(name) for one in rules.evidence for name in one.sources}):
         session.execute(_TOLD_BY_SOURCE.format(sources=", ".join(sources)))
     for statement in (_EVERYONE, _TOUCHED, _DECIDED):
         session.execute(statement)
     _screen_touched(session, rules)
+    session.execute(_REWORDED)
     session.execute(_SCOPE)
     session.execute(
         "CREATE OR REPLACE TEMP TABLE work_scope_bundles AS SELECT DISTINCT bundle_id FROM ("
@@ -146,6 +167,10 @@ def find_scope(draft: Draft, rules: IdentityRules, fingerprint: str) -> Scope:
 
 def everything(session: Session) -> None:
     """Make ``work_scope`` of all that was gathered."""
+    session.execute(
+        "CREATE OR REPLACE TEMP TABLE work_reworded AS "
+        "SELECT CAST(NULL AS BIGINT) AS identifier_key WHERE false"
+    )
     session.execute(
         "CREATE OR REPLACE TEMP TABLE work_scope AS "
         "SELECT DISTINCT identifier_key FROM work_members"
@@ -235,7 +260,7 @@ CREATE OR REPLACE TEMP TABLE work_raw_components AS
 WITH dated AS (
   SELECT identifier_key FROM work_rivalled
   UNION ALL
-  SELECT n.identifier_key FROM work_contested AS c JOIN work_nodes AS n ON n.node_no = c.node_no
+  SELECT n.identifier_key FROM work_dated AS d JOIN work_nodes AS n ON n.node_no = d.node_no
 ),
 labelled AS (
   SELECT c.identifier_key, least_one.identifier_key AS component

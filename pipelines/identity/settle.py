@@ -1,6 +1,7 @@
 """Settling: which links are taken, so that no limit and no decision of a person is broken.
 
-A component of links that would break nothing is one person as it stands. In the others, links are
+A component of links that would break nothing, and that no decision names, is one person as it
+stands. In the others, links are
 taken in an order that is intrinsic to each: decisions, then class of evidence, coarse strength,
 first receipt, keys; one that would break a limit is refused, and says which and through whom.
 """
@@ -12,9 +13,9 @@ import pyarrow as pa
 
 from lake.engines.duckdb import Session
 from pipelines.components import first_of_each
-from pipelines.components.constrained import Bounds, Ints, Nodes, broken_groups, settle
+from pipelines.components.constrained import Bounds, Flags, Ints, Nodes, broken_groups, settle
 from pipelines.identity.evidence import keep, text, values
-from pipelines.identity.limits import Limit, limits
+from pipelines.identity.limits import Limit, limits, without_dates
 from pipelines.identity.link import class_names
 from schemas.identity_rules import IdentityRules
 
@@ -126,6 +127,7 @@ def settle_links(session: Session, rules: IdentityRules) -> None:
     plain = _labels(session, len(found.kind))
     apart = session.table(_APART)
     contested = _contested(session, found, plain, _bounds(bounds), apart)
+    _mark_dated(session, found, plain, _bounds(without_dates(bounds)), contested)
     first = _settle(session, rules, found, plain, contested, bounds, apart)
     labels = {"node_no": np.arange(len(first)), "first_no": first}
     keep(session, "work_components", pa.table(labels))
@@ -167,7 +169,7 @@ def _bounds(bounds: list[Limit]) -> Bounds:
 
 def _contested(
     session: Session, nodes: Nodes, plain: Ints, bounds: Bounds, apart: pa.Table
-) -> npt_bool:
+) -> Flags:
     """Per node: whether its component must be weighed; kept as ``work_contested``."""
     is_contested = broken_groups(nodes, plain, bounds)
     decided = session.table("SELECT a_no FROM work_decided")
@@ -178,7 +180,13 @@ def _contested(
     return mine
 
 
-npt_bool = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+def _mark_dated(
+    session: Session, nodes: Nodes, plain: Ints, tightest: Bounds, contested: Flags
+) -> None:
+    """Keep as ``work_dated`` the nodes of components where dates decide, or may come to."""
+    may_break = broken_groups(nodes, plain, tightest)
+    dated = contested | (may_break[plain] if len(plain) else contested)
+    keep(session, "work_dated", pa.table({"node_no": np.flatnonzero(dated)}))
 
 
 def _settle(
@@ -186,7 +194,7 @@ def _settle(
     rules: IdentityRules,
     nodes: Nodes,
     plain: Ints,
-    contested: npt_bool,
+    contested: Flags,
     bounds: list[Limit],
     apart: pa.Table,
 ) -> Ints:

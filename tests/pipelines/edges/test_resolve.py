@@ -53,7 +53,7 @@ def test_without_rules_persons_are_what_networkx_joins(seed: int) -> None:
     assert sum(one["count"] for one in links) == len(table)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("rules", [None, "none"])
 def test_order_and_split_of_the_input_change_nothing(rules: str | None, seed: int) -> None:
     table = crowd(seed)
@@ -78,18 +78,17 @@ def test_the_same_edges_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_table_a_reader_a_relation_and_a_file_give_the_same(tmp_path: Path) -> None:
     table = crowd(6)
     pq.write_table(table, tmp_path / "edges.parquet")
-    whole = resolve_edges(table)
-    assert same(whole, resolve_edges(tmp_path / "edges.parquet"))
-    assert same(whole, resolve_edges(tmp_path))
-    assert same(whole, resolve_edges(pa.RecordBatchReader.from_batches(
-        table.schema, table.to_batches(7))))  # fmt: skip
+    reader = pa.RecordBatchReader.from_batches(table.schema, table.to_batches(7))
+    whole = resolve_edges(table, rules="none")
+    for one in (tmp_path / "edges.parquet", tmp_path, reader):
+        assert same(whole, resolve_edges(one, rules="none"))
     with duckdb.connect() as con:
         relation = con.sql(f"FROM '{tmp_path / 'edges.parquet'}'")
-        assert same(whole, resolve_edges(relation))
+        assert same(whole, resolve_edges(relation, rules="none"))
 
 
 @pytest.mark.parametrize("dated", [True, False])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_what_is_not_contested_comes_out_as_the_whole_resolution_has_it(
     seed: int, dated: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,7 +125,9 @@ def test_a_phone_that_changed_hands_has_two_stays_with_a_border_in_its_silence()
     assert [first[2], second[2]] == ["handover", "handover"]
     assert first[4] == second[3] == rows[1][4]
     assert (first[3], second[4]) == (None, None)
-    ids = {row["value"]: row["one_id"] for row in found.tenures.to_pylist() if row["value"] != PHONE}
+    ids = {
+        row["value"]: row["one_id"] for row in found.tenures.to_pylist() if row["value"] != PHONE
+    }
     assert (first[1], second[1]) == (ids["old"], ids["new"])
     assert ids["old"] != ids["new"]
     assert holders(found)["phone", PHONE] == ids["new"]
@@ -199,9 +200,7 @@ def test_likeness_is_the_weakest_evidence_and_keeps_its_probability() -> None:
         ("crm", "1", "user_id", "u2", "splink", 1, 0.97),
     ]
     found = resolve_edges(edges(rows, "source", "count", "probability"))
-    links = {
-        frozenset([one["value_a"], one["value_b"]]): one for one in found.links.to_pylist()
-    }
+    links = {frozenset([one["value_a"], one["value_b"]]): one for one in found.links.to_pylist()}
     assert links[frozenset(["u1", PHONE])]["evidence"] == "verified profile"
     like = [one for one in links.values() if one["evidence"] == "matched by likeness"]
     assert sorted(one["probability"] for one in like) == [0.97, 0.99]
