@@ -113,7 +113,8 @@ RAW_COMPONENTS = Table(
         ]
     ),
     references={"identifier_key": "identifiers"},
-    says="What may influence one another: a new day redoes only the components that it touches.",
+    says="What may influence one another, wider than what is linked; a new day redoes only those "
+    "components that it touches.",
 )
 
 TENURES = Table(

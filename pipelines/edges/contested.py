@@ -35,11 +35,14 @@ _USABLE = (
     "WHERE identifier_key NOT IN (SELECT identifier_key FROM work_screened)"
 )
 
+STAYS = 1_000_000
+"""More than an identifier can have stays."""
+
 # Of a value that changed hands, each stay has a name of its own.
 _NAMED = """
 CREATE OR REPLACE TEMP TABLE work_named AS
-SELECT c.first_no, min(n.identifier_key * 1_000_000 + n.tenure) AS least,
-  CAST(min(n.identifier_key * 1_000_000 + n.tenure) AS VARCHAR) AS one_id
+SELECT c.first_no, min(n.identifier_key * {stays} + n.tenure) AS least,
+  CAST(min(n.identifier_key * {stays} + n.tenure) AS VARCHAR) AS one_id
 FROM work_components AS c JOIN work_nodes AS n ON n.node_no = c.node_no
 GROUP BY c.first_no
 HAVING count(*) FILTER (WHERE NOT n.is_shared AND n.type NOT IN ({never_alone})) > 0
@@ -55,7 +58,7 @@ JOIN work_named AS p ON p.first_no = c.first_no
 
 _STAYS = """
 SELECT n.identifier_key AS number, CAST(n.tenure AS INTEGER) AS tenure,
-  h.least // 1_000_000 AS least_number, CAST(h.least % 1_000_000 AS INTEGER) AS least_tenure,
+  h.least,
   CASE WHEN n.is_shared THEN 'shared' WHEN h.least IS NULL THEN 'alone'
     WHEN n.valid_from > DATE '0001-01-01' OR n.valid_to < DATE '9999-12-31' THEN 'handover'
     ELSE 'sole' END AS kind,
@@ -100,7 +103,8 @@ class Contested:
     """What became of the contested components."""
 
     stays: pa.Table
-    """number, tenure, least_number and least_tenure (who holds it; NULL: nobody), kind, dates."""
+    """number, tenure, least (number * ``STAYS`` + tenure of the holder's least stay, NULL without a
+    holder), kind, valid_from, valid_to; in order of number and tenure."""
     links: pa.Table
     """a, b (numbers), tenures, status, rule, blocker, evidence, what was seen, pair (or -1)."""
 
@@ -159,7 +163,7 @@ def settle_contested(
     link(session, rules)
     settle_links(session, rules)
     never = ", ".join(text(one.type) for one in rules.types if not one.may_stand_alone)
-    session.execute(_NAMED.format(never_alone=never or "''"))
+    session.execute(_NAMED.format(never_alone=never or "''", stays=STAYS))
     session.execute(_HOLDERS)
     _without_events(session)
     assign_bundles(session, rules)

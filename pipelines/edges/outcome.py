@@ -122,13 +122,8 @@ class Links:
         self, graph: Graph, plain: Ints, settled: Contested | None, classes: Classes
     ) -> None:
         self._graph, self._plain, self._classes = graph, plain, classes
-        self._settled = _settled_columns(graph, settled)
-        self._rules = ["", *sorted(set(self._settled["rule"]) - {""})]
-        self._coded_rules = _places(self._settled.pop("rule"), self._rules)
-        self._evidence = classes.names
-        evidence = self._settled.pop("evidence")
-        self._settled["evidence"] = _places(evidence, self._evidence)
-        self._settled["rule"] = self._coded_rules
+        self._rules, self._evidence = _rules(settled), classes.names
+        self._settled = _settled_columns(graph, settled, self._rules, self._evidence)
 
     @property
     def schema(self) -> pa.Schema:
@@ -197,33 +192,33 @@ class Links:
         return _batch(self.schema, *shown)
 
 
-def _settled_columns(graph: Graph, settled: Contested | None) -> dict[str, Any]:
+def _rules(settled: Contested | None) -> list[str]:
+    """The rules that links name, after the empty one."""
+    found = [] if settled is None else pc.unique(settled.links["rule"]).drop_null().to_pylist()
+    return ["", *sorted(found)]
+
+
+def _settled_columns(
+    graph: Graph, settled: Contested | None, rules: list[str], evidence: list[str]
+) -> dict[str, Array]:
     if settled is None:
-        return {
-            **{
-                name: np.empty(0, np.int64)
-                for name in ("a", "b", "blocker", "first", "last", "count")
-            },
-            **{name: np.empty(0, np.int32) for name in ("tenure_a", "tenure_b")},
-            "is_refused": np.empty(0, np.bool_),
-            "probability": np.empty(0),
-            "rule": [],
-            "evidence": [],
-        }
+        wide = ("a", "b", "tenure_a", "tenure_b", "blocker", "first", "last", "count")
+        empty: dict[str, Array] = {name: np.empty(0, np.int64) for name in wide}
+        narrow = {name: np.empty(0, np.int32) for name in ("rule", "evidence")}
+        return empty | narrow | {"is_refused": np.empty(0, np.bool_), "probability": np.empty(0)}
     rows = settled.links
     keys = (rows["a"].to_numpy() << 32) | rows["b"].to_numpy()
     rows = rows.take(np.lexsort((rows["tenure_b"].to_numpy(), rows["tenure_a"].to_numpy(), keys)))
-    pair = np.asarray(rows["pair"].to_numpy())
+    plain = ("a", "b", "tenure_a", "tenure_b", "count")
     return {
-        **{name: np.asarray(rows[name].to_numpy()) for name in ("a", "b", "tenure_a", "tenure_b")},
-        "count": np.asarray(rows["count"].to_numpy()),
+        **{name: np.asarray(rows[name].to_numpy()) for name in plain},
         "is_refused": np.asarray(pc.equal(rows["status"], "refused").to_numpy(), np.bool_),
         "blocker": np.asarray(rows["blocker"].fill_null(-1).to_numpy(), np.int64),
         "first": np.asarray(rows["first_seen"].fill_null(LATE).to_numpy(), np.int64),
         "last": np.asarray(rows["last_seen"].fill_null(EARLY).to_numpy(), np.int64),
-        "probability": _probabilities(graph, pair),
-        "rule": rows["rule"].fill_null("").to_pylist(),
-        "evidence": rows["evidence"].to_pylist(),
+        "probability": _probabilities(graph, np.asarray(rows["pair"].to_numpy())),
+        "rule": _places(rows["rule"].fill_null(""), rules),
+        "evidence": _places(rows["evidence"], evidence),
     }
 
 
@@ -275,9 +270,8 @@ def _coded(places: Array, names: list[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string()))
 
 
-def _places(names: list[str], listed: list[str]) -> npt.NDArray[np.int32]:
-    place = {name: number for number, name in enumerate(listed)}
-    return np.array([place[name] for name in names], np.int32)
+def _places(names: pa.ChunkedArray, listed: list[str]) -> npt.NDArray[np.int32]:
+    return np.asarray(pc.index_in(names, pa.array(listed, pa.string())).to_numpy(), np.int32)
 
 
 def _days(days: Array) -> pa.Array:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.components.digests import one_ids
-from pipelines.edges.contested import Contested
+from pipelines.edges.contested import STAYS, Contested
 from pipelines.edges.graph import Flags, Graph
 from pipelines.edges.proof import hold
 from pipelines.edges.screening import Screened
@@ -113,7 +114,8 @@ def _numbers(settled: Contested | None) -> Ints:
 
 
 def _kinds(stays: pa.Table) -> npt.NDArray[np.int8]:
-    return np.array([KINDS.index(kind) for kind in stays["kind"].to_pylist()], np.int8)
+    places = pc.index_in(stays["kind"], pa.array(KINDS))
+    return np.asarray(places.to_numpy(), np.int8)
 
 
 def _days(stays: pa.Table, name: str) -> Small:
@@ -135,19 +137,16 @@ def _plain_persons(
     return roots, place
 
 
-def _contested_persons(
-    graph: Graph, stays: pa.Table
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+def _contested_persons(graph: Graph, stays: pa.Table) -> tuple[Small, npt.NDArray[np.uint8]]:
     """Per stay the place of its holder or -1, and the one_ids of the holders."""
-    number = np.asarray(stays["least_number"].fill_null(-1).to_numpy(), np.int64)
-    tenure = np.asarray(stays["least_tenure"].fill_null(0).to_numpy(), np.int64)
-    holders, place = np.unique(np.stack([number, tenure]), axis=1, return_inverse=True)
-    is_held = holders[0] >= 0
-    keys, later = graph.keys[holders[0][is_held]], holders[1][is_held]
+    least = np.asarray(stays["least"].fill_null(-1).to_numpy(), np.int64)
+    holders, place = np.unique(least, return_inverse=True)
+    is_held = holders >= 0
+    keys, later = graph.keys[holders[is_held] // STAYS], holders[is_held] % STAYS
     names = one_ids(keys)
     for at in np.flatnonzero(later).tolist():
         names[at] = np.frombuffer(later_name(int(keys[at]), int(later[at])).encode(), np.uint8)
-    return place.reshape(-1) - np.count_nonzero(~is_held), names
+    return (place - np.count_nonzero(~is_held)).astype(np.int32), names
 
 
 def later_name(key: int, tenure: int) -> str:

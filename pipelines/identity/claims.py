@@ -314,3 +314,47 @@ CLAIMS = [
     ),
 ]
 """Claims about the work tables, in the order of the steps that make them."""
+
+
+PUBLISHED = (
+    Claim(
+        "whoever a stay or a bundle is given to is a person",
+        "holders who are no person",
+        """
+        SELECT DISTINCT one_id AS place FROM (
+          SELECT one_id FROM tenures WHERE one_id IS NOT NULL
+          UNION ALL SELECT one_id FROM bundle_persons
+        ) ANTI JOIN persons USING (one_id)
+        """,
+    ),
+    Claim(
+        "every person holds something",
+        "persons who hold nothing",
+        "SELECT one_id AS place FROM persons ANTI JOIN tenures USING (one_id)",
+    ),
+    Claim(
+        "what is screened has one stay, which says so, and no link",
+        "screened identifiers that are something else",
+        """
+        SELECT s.type || ' ' || s.identifier_key AS place
+        FROM screened AS s JOIN tenures AS t ON t.identifier_key = s.identifier_key
+        WHERE t.kind <> s.reason OR t.tenure > 0
+        UNION ALL
+        SELECT s.type || ' ' || s.identifier_key FROM screened AS s
+        ANTI JOIN tenures USING (identifier_key)
+        UNION ALL
+        SELECT s.type || ' ' || s.identifier_key FROM screened AS s JOIN links AS l
+          ON s.identifier_key = l.identifier_key_a OR s.identifier_key = l.identifier_key_b
+        """,
+    ),
+    Claim(
+        "identifiers have a raw component or are screened",
+        "stays without a raw component",
+        """
+        SELECT type || ' ' || identifier_key AS place FROM tenures
+        ANTI JOIN raw_components USING (identifier_key)
+        WHERE kind NOT IN ('blocked', 'hub')
+        """,
+    ),
+)
+"""What must hold of the tables as they will be read, whatever part of them was worked out."""

@@ -26,7 +26,7 @@ from pipelines.identity.scope import Scope, everything, find_scope, label_compon
 from pipelines.identity.screen import screen
 from pipelines.identity.settle import settle_links
 from pipelines.identity.stays import divide
-from pipelines.identity.verify import verify
+from pipelines.identity.verify import verify, verify_published
 from schemas.identity_rules import IdentityRules
 
 ALGORITHM = 1
@@ -91,6 +91,7 @@ def resolve(draft: Draft, rules: IdentityRules) -> IdentitySummary:
         assign_bundles(session, rules, "" if scope.is_whole else "bundle_persons")
         verify(session, rules)
         publish_state(draft, is_whole=scope.is_whole)
+        verify_published(session)
         publish_moves(draft, is_whole=scope.is_whole)
         _publish_run(draft, rules, scope)
         publish_health(draft)

@@ -6,7 +6,11 @@ are counted anew, refusals must still be right at the end, and what came in must
 Time is O(n log n) in the rows of the work tables, memory DuckDB's limit and a few arrays.
 
 Refusals can be tried at the end because limits are monotone: what a link would have broken when
-it was weighed, it would break still, since persons only grow.
+it was weighed, it would break still, since persons only grow. A person with a link that waived a
+limit is tried for having that limit broken, and for no other.
+
+Taken as given are what the rules mean (``limits``) and, before any link, what is screened, shared,
+verified, and where one stay ends: the property tests hold these against a slow oracle.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lake.engines.duckdb import Session, quoted
-from pipelines.identity.claims import CLAIMS, LAID_OUT, STRUCTURE, Claim, says
+from pipelines.identity.claims import CLAIMS, LAID_OUT, PUBLISHED, STRUCTURE, Claim, says
 from pipelines.identity.limits import Limit, limits
 from pipelines.identity.shape import lay_out_shape
 from schemas.errors import QualityError
@@ -38,6 +42,14 @@ def verify(session: Session, rules: IdentityRules) -> None:
         "SELECT table_name FROM duckdb_tables() WHERE starts_with(table_name, 'work_proof_')"
     ):
         session.execute(f'DROP TABLE "{name}"')
+
+
+def verify_published(session: Session) -> None:
+    """Try the tables of identity as the release will show them, old rows beside new ones.
+
+    QualityError as of ``verify``.
+    """
+    _hold(session, PUBLISHED)
 
 
 _VERIFIED = "n.node_no IN (SELECT node_no FROM work_verified) AS is_verified"
