@@ -7,11 +7,13 @@ release.table("persons")            # pyarrow.Table
 release.sql("SELECT ... ").df()     # a DuckDB relation: .df(), .pl(), .to_arrow_table()
 release.timeline("M00001234")       # every event of that person, in time order
 release.audience("beijing_coffee_women")
+guiyi.resolve_edges(edges)          # who is who by edges of your own; needs no lake
 """
 
 from __future__ import annotations
 
 from guiyi.face import Lake, Release, open
+from pipelines.edges import Resolved, resolve_edges
 from schemas.errors import (
     BusyError,
     ConfigError,
@@ -34,7 +36,9 @@ __all__ = [
     "NotYetError",
     "QualityError",
     "Release",
+    "Resolved",
     "StorageError",
     "UsageError",
     "open",
+    "resolve_edges",
 ]

@@ -125,9 +125,8 @@ def contested(
 ) -> Flags:
     """The identifiers of contested components; ``decided`` are those that decisions name."""
     is_odd = np.zeros(len(graph.keys), np.bool_)
-    listed = [(one.type, [it.of for it in one.exclusive]) for one in rules.types]
-    _, counts, _ = partners(graph, listed, usable)
-    is_odd[first[(counts > 1).any(axis=1)]] = True
+    exclusive = [(one.type, it.of) for one in rules.types for it in one.exclusive]
+    is_odd[first[(partners(graph, exclusive, usable).counts > 1).any(axis=1)]] = True
     is_odd[first[decided]] = True
     for type, at_most in least_limits(rules).items():
         if type in graph.types:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from pipelines.components import KeyCodes
 from pipelines.components.ahead import ahead
 from pipelines.components.digests import fingerprints, identifier_keys
-from pipelines.edges.inputs import EXTRAS, KEY, MOMENT, Input
+from pipelines.edges.inputs import KEY, MOMENT, Input, extras_of
 from pipelines.edges.refusals import CODE, Refusals, Shorts
 from pipelines.edges.texts import Ints, Texts, Writing
 from pipelines.edges.writing import Writer
@@ -66,7 +66,7 @@ def gather(
 
     ``known`` are the types that are taken, all with None.
     """
-    extras = [name for name in EXTRAS if any(name in one.extras for one in inputs)]
+    extras = extras_of(inputs)
     with _Gathering(folder, extras, writer, known) as work:
         batches = (batch for one in inputs for batch in one.read(extras))
         found = work.number(refusals.sift(batch) for batch in ahead(batches, DEPTH))

@@ -72,6 +72,11 @@ def open_edges(edges: Edges | Sequence[Any]) -> list[Input]:
     return found
 
 
+def extras_of(inputs: Sequence[Input]) -> list[str]:
+    """The optional columns that any input has, in the order of ``EXTRAS``."""
+    return [name for name in EXTRAS if any(name in one.extras for one in inputs)]
+
+
 def _paths(place: Path) -> list[Path]:
     if place.is_file():
         return [place]

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pyarrow.compute as pc
 
+from pipelines.components.plain import PlainCounts
 from pipelines.edges.contested import Contested
 from pipelines.edges.decisions import Decisions
 from pipelines.edges.gather import Gathered
@@ -23,7 +24,7 @@ from pipelines.edges.screening import Screened
 from pipelines.edges.stays import Small, Stays
 from pipelines.edges.texts import Ints
 from pipelines.identity.resolve import fingerprint
-from schemas.identity_rules import IdentityRules
+from schemas.identity_rules import NO_RULES, IdentityRules
 
 FILES = ("identities", "tenures", "links", "moves", "refused")
 ONE_ID = (
@@ -62,12 +63,10 @@ class Told:
     before: Mapping[str, Any] | None
     files: Mapping[str, int]
 
-    def write(self, path: Path) -> dict[str, Any]:
-        """Write it as JSON; the same as a dict."""
-        told: dict[str, Any] = {
-            "made_by": MADE_BY,
-            "one_id": ONE_ID,
-            "rules": {"from": self.rules, "fingerprint": fingerprint(self.made.rules)},
+    def told(self) -> dict[str, Any]:
+        """All of it, as ``manifest.json`` has it."""
+        return {
+            **_origin(self.rules, self.made.rules),
             "rows": self._rows(),
             "identifiers": self._identifiers(),
             "persons": {
@@ -78,24 +77,14 @@ class Told:
             "decisions": self._decisions(),
             "previous": self.before and {"rules": self.before.get("rules")},
             "files": {f"{name}.parquet": rows for name, rows in self.files.items()},
-            "inputs": [
-                {"name": one.name, "rows": one.rows, "bytes": one.size} for one in self.inputs
-            ],
-            "versions": {name: version(name) for name in _VERSIONS}
-            | {"python": platform.python_version()},
+            **_inputs(self.inputs),
         }
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
-        return told
 
     def _rows(self) -> dict[str, Any]:
         taken = len(self.made.graph.rows.pairs)
-        return {
-            "in": self.gathered.count_rows,
-            "taken": taken,
-            "repeated": taken - len(self.made.graph.pairs),
-            "refused": self.refusals.total,
-            "refused_by_reason": dict(sorted(self.refusals.counts.items())),
-        }
+        counts = {"in": self.gathered.count_rows, "taken": taken}
+        counts["repeated"] = taken - len(self.made.graph.pairs)
+        return counts | _refused(self.refusals)
 
     def _identifiers(self) -> dict[str, int]:
         kinds = self.made.stays.counts()
@@ -109,9 +98,10 @@ class Told:
             rows = self.made.settled.links
             some = rows.filter(pc.equal(rows["status"], "refused"))["rule"]
             refused = {one["values"]: one["counts"] for one in some.value_counts().to_pylist()}
+        settled = 0 if self.made.settled is None else len(self.made.settled.links)
         count = sum(refused.values())
         return {
-            "accepted": self.files["links"] - count,
+            "accepted": len(self.made.plain_pairs) + settled - count,
             "refused": count,
             "refused_by_rule": dict(sorted(refused.items())),
         }
@@ -119,3 +109,40 @@ class Told:
     def _decisions(self) -> dict[str, Any]:
         said = self.made.said
         return {"count": len(said.ids), "repeated": said.count_repeated, "ids": said.ids}
+
+
+def plain_identities(
+    inputs: Sequence[Input], refusals: Refusals, made: PlainCounts
+) -> dict[str, Any]:
+    """The manifest of plain components of which the identities alone were written."""
+    return {
+        **_origin("none", NO_RULES),
+        "rows": {"in": made.count_edges + refusals.total, "taken": made.count_edges}
+        | _refused(refusals),
+        "identifiers": {"count": made.count_identifiers},
+        "persons": {"count": made.count_persons, "largest": made.largest_person},
+        "files": {"identities.parquet": made.count_identifiers},
+        **_inputs(inputs),
+    }
+
+
+def write_manifest(told: Mapping[str, Any], folder: Path) -> None:
+    """Write ``manifest.json``."""
+    text = msgspec.json.format(msgspec.json.encode(told), indent=1)
+    (folder / "manifest.json").write_bytes(text + b"\n")
+
+
+def _origin(name: str, rules: IdentityRules) -> dict[str, Any]:
+    told = {"from": name, "fingerprint": fingerprint(rules)}
+    return {"made_by": MADE_BY, "one_id": ONE_ID, "rules": told}
+
+
+def _refused(refusals: Refusals) -> dict[str, Any]:
+    reasons = dict(sorted(refusals.counts.items()))
+    return {"refused": refusals.total, "refused_by_reason": reasons}
+
+
+def _inputs(inputs: Sequence[Input]) -> dict[str, Any]:
+    read = [{"name": one.name, "rows": one.rows, "bytes": one.size} for one in inputs]
+    versions = {name: version(name) for name in _VERSIONS}
+    return {"inputs": read, "versions": versions | {"python": platform.python_version()}}

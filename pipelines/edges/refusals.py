@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 
 from domain.identifiers import LONGEST
 from pipelines.edges.inputs import KEY, MOMENT
-from pipelines.edges.kernels import survey
 from pipelines.edges.texts import buffers
 
 Flags = npt.NDArray[np.bool_]
@@ -114,6 +113,8 @@ def _text_faults(batch: pa.RecordBatch) -> list[tuple[str, Flags]]:
 
 
 def _is_sound(column: pa.Array) -> bool:
+    from pipelines.edges.kernels import survey
+
     text = column.dictionary if pa.types.is_dictionary(column.type) else column
     if column.null_count or text.null_count:
         return False

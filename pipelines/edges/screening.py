@@ -89,38 +89,42 @@ def _matched(session: Session, graph: Graph, rules: IdentityRules) -> Ints:
 
 def _met_too_many(graph: Graph, rules: IdentityRules) -> Flags:
     """Identifiers with more partners than a limit allows, whoever and whenever they were."""
-    limits = [(one.type, [(it.of, it.at_most) for it in one.holders]) for one in rules.types]
     found = np.zeros(len(graph.keys), np.bool_)
-    kinds, counts, slots = partners(
-        graph, [(type, [of for of, _ in some]) for type, some in limits], ~found
-    )
-    for place, (_, some) in enumerate(limits, 1):
-        mine = kinds == place
-        for of, at_most in some:
-            slot = slots[place, 1 + [type for type, _ in limits].index(of)]
-            found[mine] |= counts[mine, slot] > min(at_most, _MOST_COUNTED - 1)
+    limits = [(one.type, it.of, it.at_most) for one in rules.types for it in one.holders]
+    met = partners(graph, [(type, of) for type, of, _ in limits], ~found)
+    for type, of, at_most in limits:
+        if type in graph.types:
+            mine = graph.kinds == graph.types.index(type)
+            found[mine] |= met.of(type, of)[mine] > min(at_most, _MOST_COUNTED - 1)
     return found
 
 
-def partners(
-    graph: Graph, wanted: Iterable[tuple[str, list[str]]], usable: Flags
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint16], npt.NDArray[np.int16]]:
-    """How many distinct usable partners of each wanted type each usable identifier has.
+@dataclass(frozen=True, slots=True)
+class Partners:
+    """How many distinct partners of some types each identifier has, up to 65,535."""
 
-    ``wanted`` lists types with the types to count, all of them listed themselves. Returns the
-    place in the list (from 1, 0 for others) of each identifier's type, the counts up to 65,535,
-    and the column of the counts by place and partner's place, -1 without one.
-    """
+    counts: npt.NDArray[np.uint16]
+    columns: dict[tuple[str, str], int]
+    """Of a type and the type of its partners, the column of ``counts``."""
+
+    def of(self, type: str, partner: str) -> npt.NDArray[np.uint16]:
+        """The counts; those of other types than ``type`` mean something else."""
+        return self.counts[:, self.columns[type, partner]]
+
+
+def partners(graph: Graph, wanted: Iterable[tuple[str, str]], usable: Flags) -> Partners:
+    """Count the usable partners of usable identifiers, for each ``wanted`` (type, partner type)."""
     from pipelines.edges.kernels import count_partners
 
-    listed = list(wanted)
-    place = {type: number for number, (type, _) in enumerate(listed, 1)}
+    pairs = list(dict.fromkeys(wanted))
+    place = {type: n for n, type in enumerate(sorted({t for pair in pairs for t in pair}), 1)}
     kinds = np.array([place.get(type, 0) for type in graph.types] or [0], np.int16)[graph.kinds]
-    slots = np.full((len(listed) + 1, len(listed) + 1), -1, np.int16)
-    for type, others in listed:
-        for column, other in enumerate(dict.fromkeys(others)):
-            slots[place[type], place[other]] = column
-    counts = np.zeros((len(graph.keys), 1 + int(slots.max(initial=0))), np.uint16)
-    if (slots >= 0).any():
+    slots = np.full((len(place) + 1, len(place) + 1), -1, np.int16)
+    columns: dict[tuple[str, str], int] = {}
+    for type, partner in pairs:
+        columns[type, partner] = sum(one == type for one, _ in columns)
+        slots[place[type], place[partner]] = columns[type, partner]
+    counts = np.zeros((len(graph.keys), 1 + max(columns.values(), default=0)), np.uint16)
+    if columns:
         count_partners(graph.pairs, kinds, slots, usable, counts)
-    return kinds, counts, slots
+    return Partners(counts, columns)

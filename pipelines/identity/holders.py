@@ -73,7 +73,7 @@ SELECT CAST(NULL AS BIGINT) AS identifier_key, CAST(NULL AS BIGINT) AS partner_k
 CREATE OR REPLACE TEMP TABLE work_islands AS
 SELECT CAST(NULL AS BIGINT) AS identifier_key, CAST(NULL AS VARCHAR) AS partner_type,
   CAST(NULL AS BIGINT) AS island, CAST(NULL AS DATE) AS first_on, CAST(NULL AS DATE) AS last_on,
-  CAST(NULL AS BIGINT) AS count_holders WHERE false;
+  CAST(NULL AS BIGINT) AS count_holders, CAST(NULL AS BOOLEAN) AS is_strongest WHERE false;
 CREATE OR REPLACE TEMP TABLE work_shared_for_life AS
 SELECT CAST(NULL AS BIGINT) AS identifier_key WHERE false
 """
@@ -185,7 +185,8 @@ INSERT INTO work_passing
 SELECT DISTINCT m.identifier_key, m.partner_key FROM work_met AS m
 JOIN work_passers_by USING (identifier_key, partner_type, holder);
 INSERT INTO work_islands
-SELECT identifier_key, partner_type, island, min(first_on), max(last_on), count(*)
+SELECT identifier_key, partner_type, island, min(first_on), max(last_on), count(*),
+  any_value(is_strongest)
 FROM ({_STAYING}) GROUP BY identifier_key, partner_type, island
 """
 

@@ -1,7 +1,8 @@
 """Stays: when an identifier passed from one holder to the next, and where it is shared.
 
 Between two islands of holders lies a border, in the longest silence of the identifier between
-them. A border is void where a holder of a stronger type was there on both sides of it.
+them. A border is void where a holder of a stronger type was there on both sides of it. Several
+holders at one time mean sharing; of ``overlap: strongest`` only where nobody of a stronger type is.
 """
 
 from __future__ import annotations
@@ -53,22 +54,24 @@ JOIN work_exclusive AS e ON e.type = p.type AND e.is_transferable
 WHERE p.identifier_key IN (SELECT identifier_key FROM work_rivalled)
 """
 
+_SPANS = """
+CREATE OR REPLACE TEMP TABLE work_spans AS
+SELECT m.identifier_key, t.strength, min(m.business_date) AS first_on,
+  max(m.business_date) AS last_on
+FROM work_meetings AS m
+JOIN work_types AS t ON t.type = m.partner_type
+ANTI JOIN work_passing AS p
+  ON p.identifier_key = m.identifier_key AND p.partner_key = m.partner_key
+WHERE m.partner_key NOT IN (SELECT identifier_key FROM work_shared_for_life)
+GROUP BY m.identifier_key, m.partner_key, t.strength
+"""
+
 _VALID_BORDERS = """
 CREATE OR REPLACE TEMP TABLE work_valid_borders AS
-WITH spans AS (
-  SELECT m.identifier_key, t.strength, min(m.business_date) AS first_on,
-    max(m.business_date) AS last_on
-  FROM work_meetings AS m
-  JOIN work_types AS t ON t.type = m.partner_type
-  ANTI JOIN work_passing AS p
-    ON p.identifier_key = m.identifier_key AND p.partner_key = m.partner_key
-  WHERE m.partner_key NOT IN (SELECT identifier_key FROM work_shared_for_life)
-  GROUP BY m.identifier_key, m.partner_key, t.strength
-)
 SELECT DISTINCT b.identifier_key, b.border
 FROM work_borders AS b JOIN work_types AS t ON t.type = b.partner_type
 WHERE NOT EXISTS (
-  SELECT 1 FROM spans AS s WHERE s.identifier_key = b.identifier_key
+  SELECT 1 FROM work_spans AS s WHERE s.identifier_key = b.identifier_key
     AND s.strength < t.strength AND s.first_on < b.border AND s.last_on >= b.border
 )
 """
@@ -93,8 +96,14 @@ stays AS (
   FROM starts
 )
 SELECT s.*, EXISTS (
-  SELECT 1 FROM work_islands AS i WHERE i.identifier_key = s.identifier_key
+  SELECT 1 FROM work_islands AS i
+  JOIN work_types AS t ON t.type = i.partner_type
+  WHERE i.identifier_key = s.identifier_key
     AND i.count_holders > 1 AND i.first_on < s.valid_to AND i.last_on >= s.valid_from
+    AND NOT (i.is_strongest AND EXISTS (
+      SELECT 1 FROM work_spans AS h WHERE h.identifier_key = s.identifier_key
+        AND h.strength < t.strength AND h.first_on < s.valid_to AND h.last_on >= s.valid_from
+    ))
 ) AS is_shared
 FROM stays AS s
 """
@@ -106,5 +115,5 @@ def divide(session: Session) -> None:
     Reads the work of ``weigh``. Dates are business dates, the end exclusive, 0001-01-01 and
     9999-12-31 are open. An identifier that is not in it has one open stay, unshared.
     """
-    for statement in (_TRANSFERABLE, _DAYS, _BORDERS, _VALID_BORDERS, _STAYS):
+    for statement in (_TRANSFERABLE, _DAYS, _BORDERS, _SPANS, _VALID_BORDERS, _STAYS):
         session.execute(statement)

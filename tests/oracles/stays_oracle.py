@@ -206,14 +206,29 @@ class StaysOracle:
                     borders.add(border)
         edges = [FIRST, *sorted(borders), LAST]
         stays = [Stay(a, b) for a, b in zip(edges, edges[1:], strict=False)]
-        for _, groups in islands:
+        for exclusive, groups in islands:
             for group in groups:
                 first = min(min(all_met[h]) for h in group)
                 last = max(max(all_met[h]) for h in group)
                 for stay in stays:
                     if len(group) > 1 and first < stay.end and last >= stay.start:
-                        stay.is_shared = True
+                        stay.is_shared |= not (
+                            exclusive.overlap == "strongest"
+                            and self._is_held(x, exclusive, stay, all_met)
+                        )
         return stays
+
+    def _is_held(
+        self, x: Identifier, exclusive: Exclusive, stay: Stay, all_met: dict[Identifier, set[date]]
+    ) -> bool:
+        """Whether somebody of a stronger type is there in the stay."""
+        return any(
+            self.strength[p[0]] < self.strength[exclusive.of]
+            and (x, p) not in self.out.passing
+            and min(days) < stay.end
+            and max(days) >= stay.start
+            for p, days in all_met.items()
+        )
 
     def _passers_by(
         self, met: dict[Identifier, set[date]], exclusive: Exclusive

@@ -53,8 +53,9 @@ def test_people_read_what_was_refused(tmp_path: Path) -> None:
     given = ("--edges", str(tmp_path / "edges.parquet"), "--out", str(tmp_path / "out"))
     done = CliRunner().invoke(app, call(*given, "--rules", "none"))
     assert done.exit_code == 0, done.output
-    assert "1 persons of 2 identifiers by 1 links" in done.stdout
-    assert "rows: 2, taken 1 (repeated 0), refused 1\n  1 same_on_both_sides" in done.stdout
+    assert "1 persons of 2 identifiers, in " in done.stdout
+    assert "rows: 2, taken 1, refused 1\n  1 same_on_both_sides" in done.stdout
+    assert "links: 1 accepted, 0 refused" in done.stdout
 
 
 def test_edges_that_match_writes_are_evidence(tmp_path: Path) -> None:

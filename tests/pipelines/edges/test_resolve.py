@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.edges import Resolved, resolve, resolve_edges, resolve_to, safe_rules
 from pipelines.edges.graph import Graph
+from schemas.errors import UsageError
 from tests.pipelines.edges.made import (
     OTHER_PHONE,
     PHONE,
@@ -220,3 +221,34 @@ def test_no_edges_are_no_persons() -> None:
     for rules in (None, "none"):
         found = resolve_edges(edges([]), rules=rules)
         assert (found.identities.num_rows, found.manifest["persons"]["count"]) == (0, 0)
+
+
+@pytest.mark.parametrize("rules", [None, "none"])
+def test_identities_alone_are_the_same_identities(rules: str | None, tmp_path: Path) -> None:
+    table = pa.concat_tables([crowd(2), crowd(2).slice(0, 1).set_column(1, "value_a", [[""]])])
+    whole = resolve_edges(table, rules=rules)
+    told = resolve_to(table, tmp_path / "out", rules=rules, only_identities=True)
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["identities.parquet", "manifest.json", "refused.parquet"]
+    alone = pq.read_table(tmp_path / "out" / "identities.parquet")
+    order = [("type", "ascending"), ("value", "ascending")]
+    assert alone.sort_by(order).equals(whole.identities.sort_by(order))
+    assert told["rows"]["refused"] == 1
+    assert told["persons"] == whole.manifest["persons"]
+    with pytest.raises(UsageError, match="no moves among identities"):
+        resolve_to(
+            table, tmp_path / "out", rules=rules, only_identities=True, previous=tmp_path / "out"
+        )
+
+
+def test_rules_may_name_partners_of_types_that_they_do_not_list(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yml"
+    path.write_text(
+        "undeclared: accept\n"
+        "types:\n"
+        "  - {type: phone, holders: [{of: hat, at_most: 2}], exclusive: [{of: shoe}]}\n"
+    )
+    rows = [("phone", PHONE, "hat", f"h{n}") for n in range(3)]
+    rows += [("phone", OTHER_PHONE, "shoe", f"s{n}") for n in range(2)]
+    found = resolve_edges(edges(rows), rules=path)
+    assert [stays(found, one)[0][2] for one in (PHONE, OTHER_PHONE)] == ["hub", "shared"]
