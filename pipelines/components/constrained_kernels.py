@@ -160,6 +160,19 @@ def stands_against(
 
 
 @compiled
+def unite(x: int, y: int, parent: Any, ends: Any, head: Any, tail: Any, after: Any) -> None:
+    """Put the cluster of root y into that of root x, its limited nodes behind those there."""
+    parent[y] = x
+    ends[x] += ends[y]
+    if head[y] >= 0:
+        if head[x] >= 0:
+            after[tail[x]] = head[y]
+        else:
+            head[x] = head[y]
+        tail[x] = tail[y]
+
+
+@compiled
 def settle(
     kind: Any,
     value: Any,
@@ -223,16 +236,7 @@ def settle(
         if limit >= 0 and not waives[i]:
             accepted[i] = False
             continue
-        if x > y:
-            x, y = y, x
-        parent[y] = x
-        ends[x] += ends[y]
-        if head[y] >= 0:
-            if head[x] >= 0:
-                after[tail[x]] = head[y]
-            else:
-                head[x] = head[y]
-            tail[x] = tail[y]
+        unite(min(x, y), max(x, y), parent, ends, head, tail, after)
     for node in range(count):
         parent[node] = find(parent, node)
     return parent, broken, blocker, accepted
