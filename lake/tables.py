@@ -71,7 +71,9 @@ def _create(root: Path, table: Table) -> DeltaTable:
             configuration={"delta.enableExpiredLogCleanup": "false"},
         )
     delta = DeltaTable(str(root))
-    _add_columns(delta, table)
+    # A snapshot is only ever replaced whole, and takes its columns along.
+    if table.mode != "snapshot":
+        _add_columns(delta, table)
     return delta
 
 
@@ -144,12 +146,14 @@ def commit(
         )
     actions: list[AddAction | RemoveAction] = [_action(root, table, file) for file in added]
     filters = [("d", "in", sorted(set(replaced)))] if replaced else None
+    is_snapshot = table.mode == "snapshot"
+    schema = Schema.from_arrow(delta_schema(table)) if is_snapshot else delta.schema()
     try:
         with _told(root, "committed"):
             delta.create_write_transaction(
                 actions,
                 "append" if replaced is None else "overwrite",
-                delta.schema(),
+                schema,
                 partition_by=["d"] if table.partition else None,
                 partition_filters=filters,
             )

@@ -70,7 +70,7 @@ def read_decisions(path: Path, writer: Writer) -> Decisions:
     if not path.is_file():
         raise NotFoundError("no decisions there", expected="JSON lines", where=str(path))
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
     except UnicodeDecodeError as error:
         raise ConfigError(
             "decisions that cannot be read", expected="UTF-8", got=str(error), where=f"{path}:1"

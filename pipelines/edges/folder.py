@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipelines.edges.manifest import FILES
 from pipelines.edges.previous import read_manifest
 from schemas.errors import StorageError, UsageError
 
+OURS = {"manifest.json", *(f"{name}.parquet" for name in FILES)}
 
 @contextmanager
 def made_whole(out: Path) -> Iterator[tuple[Path, Path]]:
@@ -41,8 +43,10 @@ def made_whole(out: Path) -> Iterator[tuple[Path, Path]]:
 
 def refuse_foreign(out: Path) -> None:
     """UsageError where ``out`` is a file, or a folder with anything but an earlier result."""
-    if out.is_dir() and (not any(out.iterdir()) or read_manifest(out) is not None):
-        return
+    if out.is_dir():
+        here = {path.name for path in out.iterdir()}
+        if not here or (here <= OURS and read_manifest(out) is not None):
+            return
     if out.exists():
         raise UsageError(
             "the place for the result is taken",

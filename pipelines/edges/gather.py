@@ -61,13 +61,15 @@ def gather(
     refusals: Refusals,
     folder: Path,
     known: frozenset[str] | None = None,
+    declared: frozenset[str] = frozenset(),
 ) -> Gathered:
     """Read everything; ``folder`` is for what does not stay in memory.
 
-    ``known`` are the types that are taken, all with None.
+    ``known`` are the types that are taken, all with None; one that differs from a ``declared`` by
+    case or blanks alone is misspelt, and would escape its limits.
     """
     extras = extras_of(inputs)
-    with _Gathering(folder, extras, writer, known) as work:
+    with _Gathering(folder, extras, writer, known, declared) as work:
         batches = (batch for one in inputs for batch in one.read(extras))
         found = work.number(refusals.sift(batch) for batch in ahead(batches, DEPTH))
         for ends in ahead(found, DEPTH):
@@ -78,9 +80,15 @@ def gather(
 
 class _Gathering:
     def __init__(
-        self, folder: Path, extras: Sequence[str], writer: Writer, known: frozenset[str] | None
+        self,
+        folder: Path,
+        extras: Sequence[str],
+        writer: Writer,
+        known: frozenset[str] | None,
+        declared: frozenset[str],
     ) -> None:
         self._codes, self._writer, self._known = KeyCodes(), writer, known
+        self._declared = declared
         self._types, self._sources = pa.array([], pa.string()), pa.array([""], pa.string())
         self._texts = Writing(folder / "identifiers.bytes")
         self._keys, self._kinds, self._reasons = ([np.empty(0, t)] for t in ("i8", "i4", "i1"))
@@ -125,6 +133,12 @@ class _Gathering:
             listed = [name in self._known for name in types.dictionary.to_pylist()]
             is_listed = np.array(listed, np.bool_)[types.indices.to_numpy()]
             reasons[~is_listed] = CODE["unknown_type"]
+        meant = [name.strip().lower() for name in types.dictionary.to_pylist()]
+        is_misspelt = [
+            name not in self._declared and near in self._declared
+            for name, near in zip(types.dictionary.to_pylist(), meant, strict=True)
+        ]
+        reasons[np.array(is_misspelt, np.bool_)[types.indices.to_numpy()]] = CODE["misspelt_type"]
         self._texts.add(values)
         self._keys.append(identifier_keys(types, values))
         self._kinds.append(self._places("_types", types).to_numpy())

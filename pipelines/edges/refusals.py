@@ -38,6 +38,7 @@ REASONS = (
     "nothing_visible",
     "not_a_phone",
     "not_an_email",
+    "misspelt_type",
 )
 """What a row is refused for; one with several faults has the first of them as its reason."""
 CODE = {name: place for place, name in enumerate(REASONS)}

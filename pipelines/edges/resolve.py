@@ -83,11 +83,13 @@ def resolve_to(
             said = _decisions(decisions, writer)
             with Refusals(work / "refused.arrow") as refusals:
                 known = _known(ruled)
-                gathered = gather(inputs, writer, refusals, work, known)
+                declared = frozenset(one.type for one in ruled.types)
+                gathered = gather(inputs, writer, refusals, work, known, declared)
                 graph = build(gathered, refusals)
         with Session(work / "spill") as session:
             made = _resolve(session, graph, ruled, said, is_plain)
             prove_counts(graph, gathered.count_rows, refusals.total)
+            _refuse_nothing(gathered.count_rows, refusals)
             _write(session, made, result, refusals, before, previous, only_identities)
         written = [path for path in _places(result).values() if path.is_file()]
         files = {path.stem: pq.read_metadata(path).num_rows for path in written}
@@ -274,6 +276,18 @@ def _named(rules: Rules) -> str:
     if rules is None:
         return "safe defaults"
     return "given" if isinstance(rules, IdentityRules) else str(rules)
+
+
+def _refuse_nothing(count_rows: int, refusals: Refusals) -> None:
+    """A result without any row would take the place of a good one."""
+    if count_rows and refusals.total == count_rows:
+        reasons = ", ".join(f"{count:,} {name}" for name, count in sorted(refusals.counts.items()))
+        raise UsageError(
+            "every row was refused, so that nothing was written",
+            expected="edges between identifiers of the types that the rules list",
+            got=f"{count_rows:,} rows: {reasons}",
+            todo="mend the edges, or list their types in --rules (or say undeclared: accept there)",
+        )
 
 
 def _known(rules: IdentityRules) -> frozenset[str] | None:

@@ -233,3 +233,21 @@ def test_a_table_that_is_gone_is_said_in_our_words(lake: Lake) -> None:
     release = publish(lake, DAY, lambda d: d.replace("products", product("first")))
     with pytest.raises(StorageError, match="read at version 99"):
         tables.files(release.root / "products", 99)
+
+
+def test_a_snapshot_takes_its_columns_along_and_the_past_keeps_its_own(lake: Lake) -> None:
+    table = dataclasses.replace(
+        catalog.table("screened"),
+        schema=pa.schema([column("identifier_key", pa.int64(), "identifier")]),
+        invariants=(),
+    )
+    publish(lake, DAY, lambda d: d.replace("screened", "SELECT 1 AS identifier_key", table=table))
+    row = "SELECT 2 AS identifier_key, 't' AS type, 'hub' AS reason, 'r' AS rule, 9 count_partners"
+    publish(lake, DAY + timedelta(1), lambda d: d.replace("screened", row))
+    delta = DeltaTable(str(lake.tables / "screened"))
+    assert [field.name for field in delta.schema().fields] == catalog.table("screened").schema.names
+    with lake.reader() as session:
+        assert session.rows("SELECT * FROM screened") == [(2, "t", "hub", "r", 9)]
+    assert DeltaTable(str(lake.tables / "screened"), version=1).to_pyarrow_table().to_pylist() == [
+        {"identifier_key": 1}
+    ]

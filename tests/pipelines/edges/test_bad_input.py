@@ -114,10 +114,32 @@ def test_an_optional_column_with_nonsense_refuses_its_row(
 
 
 def test_a_last_sight_before_the_first_is_refused() -> None:
-    row = (*GOOD, date(2017, 1, 2), date(2017, 1, 1))
-    found = resolve_edges(edges([row], "first_seen", "last_seen"), rules="none")
+    late, soon = date(2017, 1, 2), date(2017, 1, 1)
+    other = ("phone", PHONE, "user_id", "u2", late, soon)
+    rows = [(*GOOD, soon, late), other]
+    found = resolve_edges(edges(rows, "first_seen", "last_seen"), rules="none")
     assert refused(found) == [("last_seen_before_first_seen", 1)]
-    assert found.identities.num_rows == 0
+    assert "u2" not in found.identities["value"].to_pylist()
+
+
+def test_a_type_that_is_misspelt_escapes_no_limit() -> None:
+    rows = [GOOD, ("User_ID", "u2", "phone", PHONE), ("user_id ", "u3", "phone", PHONE)]
+    found = resolve_edges(edges(rows))
+    assert refused(found) == [("misspelt_type", 1)] * 2
+
+
+def test_nothing_is_written_where_every_row_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="every row was refused"):
+        resolve_to(edges([("User_ID", "u2", "phone", PHONE)]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_of_somebody_else_beside_a_result_are_not_replaced(tmp_path: Path) -> None:
+    resolve_to(edges([GOOD]), tmp_path / "out")
+    (tmp_path / "out" / "mine.txt").write_text("keep")
+    with pytest.raises(UsageError, match="the place for the result is taken"):
+        resolve_to(edges([GOOD]), tmp_path / "out")
+    assert (tmp_path / "out" / "mine.txt").read_text() == "keep"
 
 
 def test_repeated_edges_are_one_link_and_counted() -> None:
