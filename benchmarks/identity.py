@@ -29,6 +29,7 @@ import numpy.typing as npt
 from pipelines.components import Components
 from pipelines.components.plain import read_edges, resolve_plain
 from pipelines.components.sound import sound_edges
+from pipelines.edges import resolve_to
 
 ROOT = Path(__file__).parents[1]
 RIVALS_PYTHON = ROOT / ".venv-rivals" / "bin" / "python"
@@ -57,7 +58,9 @@ DUELS = (
     Duel("plain", "networkx", SMALL, 20),
     Duel("plain", "igraph", SMALL, 1),
     Duel("plain", "scipy", SMALL, 1),
+    Duel("rules", "splink", SMALL, 3),
     Duel("plain", "splink", FULL, 8),
+    Duel("rules", "splink", FULL, 3),
     Duel("plain", "igraph", FULL, 1),
     Duel("plain", "scipy", FULL, 1),
 )
@@ -69,7 +72,12 @@ def run_plain(edges: Path, out: Path) -> None:
     resolve_plain(sound_edges(read_edges([edges])), out)
 
 
-METHODS: dict[str, Callable[[Path, Path], None]] = {"plain": run_plain}
+def run_rules(edges: Path, out: Path) -> None:
+    """The safe defaults whole: blocked values, hubs, stays, limits, proof."""
+    resolve_to(edges, out.with_suffix(""), only_identities=True)
+
+
+METHODS: dict[str, Callable[[Path, Path], None]] = {"plain": run_plain, "rules": run_rules}
 
 _VALUE = """CASE {j} WHEN 0 THEN md5('d' || {p})
 WHEN 1 THEN '+86138' || lpad(CAST({p} * 7919 % 99999989 AS VARCHAR), 8, '0')

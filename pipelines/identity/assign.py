@@ -78,7 +78,7 @@ known AS (
   SELECT * FROM work_bundle_persons
   UNION ALL BY NAME
   SELECT * FROM {kept}
-  WHERE NOT is_borrowed AND bundle_id NOT IN (SELECT bundle_id FROM work_bundles)
+  WHERE NOT is_borrowed AND bundle_id NOT IN (SELECT bundle_id FROM {redone})
 ),
 owned AS (
   SELECT r.*, k.one_id FROM receipts AS r
@@ -109,4 +109,5 @@ def assign_bundles(session: Session, rules: IdentityRules, kept: str = "") -> No
     session.execute(_LENT_MEMBERS)
     outside = kept or "(SELECT * FROM work_bundle_persons WHERE false)"
     session.execute(_LENT_BUNDLES)
-    session.execute(_BORROWED.format(kept=outside))
+    redone = "work_scope_bundles" if kept else "work_bundles"
+    session.execute(_BORROWED.format(kept=outside, redone=redone))

@@ -78,7 +78,7 @@ _GONE = {
     "OR identifier_key IN (SELECT identifier_key FROM work_reworded)",
     "links": f"identifier_key_a IN ({_SCOPE}) OR identifier_key_b IN ({_SCOPE})",
     "persons": "one_id IN (SELECT one_id FROM work_before WHERE one_id IS NOT NULL)",
-    "bundle_persons": "bundle_id IN (SELECT bundle_id FROM work_bundles) "
+    "bundle_persons": "bundle_id IN (SELECT bundle_id FROM work_scope_bundles) "
     "OR (is_borrowed AND bundle_id IN (SELECT bundle_id FROM work_lent_bundles))",
 }
 

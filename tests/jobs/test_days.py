@@ -10,7 +10,7 @@ from jobs import rebuild, run, settings
 from lake.store import Lake
 from tests.lakes import contents, guiyi, last_days, run_job, same_landing
 
-LOGS = ("identity_moves", "identity_changes")
+LOGS = ("identity_moves", "identity_changes", "identity_runs", "identity_health")
 """What a publication says against the one before: a rebuild has none before."""
 
 

@@ -10,7 +10,7 @@ from jobs import rebuild, run, settings
 from tests.lakes import contents, land_world, last_days, run_job, same_landing
 
 DATED = ("tag_values", "model_scores", "audience_members")
-LOGS = ("identity_moves", "identity_changes")
+LOGS = ("identity_moves", "identity_changes", "identity_runs", "identity_health")
 
 
 @pytest.mark.prove

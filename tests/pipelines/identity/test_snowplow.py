@@ -90,7 +90,7 @@ def resolved(memory: MemoryDraft, events: list[Row], rules: IdentityRules) -> di
     write(memory.draft, evidence)
     resolve(memory.draft, rules)
     stretches = defaultdict(list)
-    for bundle, one_id, start, end in memory.session.rows("SELECT * FROM bundle_persons"):
+    for bundle, one_id, start, end, _ in memory.session.rows("SELECT * FROM bundle_persons"):
         stretches[bundle].append((str(one_id), start, end))
     return {
         one.event_id: one_id

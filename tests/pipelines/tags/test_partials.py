@@ -91,8 +91,8 @@ def test_a_bundle_goes_to_whom_it_belonged_on_the_date(
         draft.replace(
             "bundle_persons",
             f"SELECT 1 AS bundle_id, 'old' AS one_id, DATE '0001-01-01' AS valid_from, "
-            f"DATE '{change}' AS valid_to "
-            f"UNION ALL SELECT 1, 'new', DATE '{change}', DATE '9999-12-31'",
+            f"DATE '{change}' AS valid_to, false AS is_borrowed "
+            f"UNION ALL SELECT 1, 'new', DATE '{change}', DATE '9999-12-31', false",
         )
         tiny.put_lines(draft, [(1, tiny.at(6), "o1", 10), (1, tiny.at(5), "o2", 20)])
         refresh_partials(draft, sample_tags)
