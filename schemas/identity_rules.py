@@ -140,7 +140,7 @@ class IdentifierRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     priority: int = 0
     """Strength: 1 is the strongest; no two types have one. 0 stands for the place in the list."""
     normaliser: Normaliser | None = None
-    """How values are written, where not as the sources' types say: ``text`` keeps them."""
+    """How values of files of edges are written; ``text`` keeps them. A lake goes by its types."""
     blocked: Blocked = Blocked()
     """Values of this type that name nobody, beside those blocked for every type."""
     holders: tuple[Holders, ...] = ()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.components.kernels import root
 from pipelines.components.machine import compiled
 
 
@@ -82,15 +83,6 @@ def broken_groups(
                 break
         start = end
     return broken
-
-
-@compiled
-def find(parent: Any, node: int) -> int:
-    """The root of a node, whose path is halved on the way."""
-    while parent[node] != node:
-        parent[node] = parent[parent[node]]
-        node = parent[node]
-    return node
 
 
 @compiled
@@ -205,11 +197,11 @@ def settle(
         ends[apart_a[j]] += 1
         ends[apart_b[j]] += 1
     for i in range(len(a)):
-        x, y = find(parent, a[i]), find(parent, b[i])
+        x, y = root(parent, a[i]), root(parent, b[i])
         if x == y:
             continue
         for j in range(len(apart_a) if ends[x] and ends[y] else 0):
-            p, q = find(parent, apart_a[j]), find(parent, apart_b[j])
+            p, q = root(parent, apart_a[j]), root(parent, apart_b[j])
             if (p == x and q == y) or (p == y and q == x):
                 broken[i], accepted[i] = len(l_kind) + j, False
                 blocker[i] = apart_a[j]
@@ -238,5 +230,5 @@ def settle(
             continue
         unite(min(x, y), max(x, y), parent, ends, head, tail, after)
     for node in range(count):
-        parent[node] = find(parent, node)
+        parent[node] = root(parent, node)
     return parent, broken, blocker, accepted

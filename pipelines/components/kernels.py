@@ -12,6 +12,26 @@ HALF, LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 @compiled
+def root(parent: Array, node: int) -> int:
+    """The root of a node, whose path is halved on the way."""
+    at = np.int64(node)
+    while parent[at] != at:
+        parent[at] = parent[parent[at]]
+        at = np.int64(parent[at])
+    return int(at)
+
+
+@compiled
+def join(parent: Array, a: int, b: int) -> None:
+    """Put two nodes into one tree, whose root is its least node."""
+    x, y = root(parent, a), root(parent, b)
+    if x < y:
+        parent[y] = x
+    else:
+        parent[x] = y
+
+
+@compiled
 def unite(parent: Array, a: Array, b: Array) -> int:
     """Join a[i] and b[i] for all i; the number of edges taken, fewer than given at a bad code.
 
@@ -24,16 +44,7 @@ def unite(parent: Array, a: Array, b: Array) -> int:
         x, y = np.int64(a[i]), np.int64(b[i])
         if x < 0 or y < 0 or x >= count or y >= count:
             return i
-        while parent[x] != x:
-            parent[x] = parent[parent[x]]
-            x = np.int64(parent[x])
-        while parent[y] != y:
-            parent[y] = parent[parent[y]]
-            y = np.int64(parent[y])
-        if x < y:
-            parent[y] = x
-        else:
-            parent[x] = y
+        join(parent, int(x), int(y))
     return len(a)
 
 

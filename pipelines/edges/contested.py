@@ -14,26 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from lake.engines.duckdb import Session
+from lake.engines.duckdb import Session, quoted
 from pipelines.edges.evidence import lay_out
 from pipelines.edges.graph import Flags, Graph
 from pipelines.edges.screening import partners
 from pipelines.edges.texts import Ints
 from pipelines.identity.assign import assign_bundles
-from pipelines.identity.evidence import rank, text
-from pipelines.identity.holders import weigh
-from pipelines.identity.limits import limits
-from pipelines.identity.link import link
-from pipelines.identity.settle import settle_links
-from pipelines.identity.stays import divide
+from pipelines.identity.evidence import rank
+from pipelines.identity.limits import limits, without_dates
+from pipelines.identity.publish import STAY_KIND
+from pipelines.identity.resolve import decide_links
 from pipelines.identity.verify import verify
-from schemas import catalog
 from schemas.identity_rules import IdentityRules
-
-_USABLE = (
-    "CREATE OR REPLACE TEMP TABLE work_usable AS SELECT * FROM work_members "
-    "WHERE identifier_key NOT IN (SELECT identifier_key FROM work_screened)"
-)
 
 STAYS = 1_000_000
 """More than an identifier can have stays."""
@@ -56,12 +48,9 @@ JOIN work_nodes AS n ON n.node_no = c.node_no
 JOIN work_named AS p ON p.first_no = c.first_no
 """
 
-_STAYS = """
-SELECT n.identifier_key AS number, CAST(n.tenure AS INTEGER) AS tenure,
-  h.least,
-  CASE WHEN n.is_shared THEN 'shared' WHEN h.least IS NULL THEN 'alone'
-    WHEN n.valid_from > DATE '0001-01-01' OR n.valid_to < DATE '9999-12-31' THEN 'handover'
-    ELSE 'sole' END AS kind,
+_STAYS = f"""
+SELECT n.identifier_key AS number, CAST(n.tenure AS INTEGER) AS tenure, h.least,
+  {STAY_KIND} AS kind,
   nullif(n.valid_from, DATE '0001-01-01') AS valid_from,
   nullif(n.valid_to, DATE '9999-12-31') AS valid_to
 FROM work_nodes AS n LEFT JOIN work_holders AS h ON h.node_no = n.node_no
@@ -128,20 +117,12 @@ def contested(
     exclusive = [(one.type, it.of) for one in rules.types for it in one.exclusive]
     is_odd[first[(partners(graph, exclusive, usable).counts > 1).any(axis=1)]] = True
     is_odd[first[decided]] = True
-    for type, at_most in least_limits(rules).items():
-        if type in graph.types:
-            mine = first[(graph.kinds == graph.types.index(type)) & usable]
+    for one in without_dates(limits(rules)):
+        if one.type in graph.types:
+            mine = first[(graph.kinds == graph.types.index(one.type)) & usable]
             roots, sizes = np.unique(mine, return_counts=True)
-            is_odd[roots[sizes > at_most]] = True
+            is_odd[roots[sizes > one.at_most]] = True
     found: Flags = is_odd[first] & usable
-    return found
-
-
-def least_limits(rules: IdentityRules) -> dict[str, int]:
-    """Of each limited type the values that a person may have whatever their dates are."""
-    found: dict[str, int] = {}
-    for one in limits(rules):
-        found[one.type] = min(one.at_most, found.get(one.type, one.at_most))
     return found
 
 
@@ -156,21 +137,10 @@ def settle_contested(
     """
     lay_out(session, graph, chosen)
     rank(session, rules)
-    session.execute(_USABLE)
-    weigh(session, rules)
-    divide(session)
-    link(session, rules)
-    settle_links(session, rules)
-    never = ", ".join(text(one.type) for one in rules.types if not one.may_stand_alone)
+    decide_links(session, rules)
+    never = ", ".join(quoted(one.type) for one in rules.types if not one.may_stand_alone)
     session.execute(_NAMED.format(never_alone=never or "''", stays=STAYS))
     session.execute(_HOLDERS)
-    _without_events(session)
     assign_bundles(session, rules)
     verify(session, rules)
     return Contested(session.table(_STAYS), session.table(_LINKS))
-
-
-def _without_events(session: Session) -> None:
-    """Edges have no events to attribute by what was lent around."""
-    for name in ("bundles", "sightings"):
-        session.view(name, catalog.table(name).schema, [])

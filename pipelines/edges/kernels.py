@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipelines.components.kernels import join
 from pipelines.components.machine import Array, compiled
 
 VISIBLE, UPPER, LOWER = 1, 2, 4
@@ -88,18 +89,8 @@ def unite_pairs(parent: Array, pairs: Array, usable: Array) -> None:
     """Join the two codes of each pair where both are usable; a root is its tree's least code."""
     for pair in pairs:
         x, y = pair >> 32, pair & 0xFFFFFFFF
-        if not (usable[x] and usable[y]):
-            continue
-        while parent[x] != x:
-            parent[x] = parent[parent[x]]
-            x = np.int64(parent[x])
-        while parent[y] != y:
-            parent[y] = parent[parent[y]]
-            y = np.int64(parent[y])
-        if x < y:
-            parent[y] = x
-        else:
-            parent[x] = y
+        if usable[x] and usable[y]:
+            join(parent, x, y)
 
 
 @compiled

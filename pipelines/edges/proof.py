@@ -12,9 +12,9 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from pipelines.edges.contested import least_limits
 from pipelines.edges.graph import Flags, Graph
 from pipelines.edges.texts import Ints
+from pipelines.identity.limits import limits, without_dates
 from schemas.errors import QualityError
 from schemas.identity_rules import IdentityRules
 
@@ -30,11 +30,11 @@ def prove(
     hold((plain[a] & plain[b]).all(), "a pair of one person has both ends in it")
     label = joined(len(graph.keys), a, b)
     hold(is_same_partition(label[plain], first[plain]), "a person is what its pairs join")
-    for type, at_most in least_limits(rules).items():
-        if type in graph.types:
-            mine = plain & (graph.kinds == graph.types.index(type))
+    for limit in without_dates(limits(rules)):
+        if limit.type in graph.types:
+            mine = plain & (graph.kinds == graph.types.index(limit.type))
             most = np.bincount(first[mine]).max(initial=0)
-            hold(bool(most <= at_most), f"a person has at most {at_most} {type}")
+            hold(bool(most <= limit.at_most), f"a person has at most {limit.at_most} {limit.type}")
     for one in rules.types:
         for it in one.exclusive:
             hold(_are_single(graph, one.type, it.of, a, b), f"a {one.type} has one {it.of}")

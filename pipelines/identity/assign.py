@@ -7,8 +7,8 @@ belongs to the one person who logged in with it on that date, if there is just o
 
 from __future__ import annotations
 
-from lake.engines.duckdb import Session
-from pipelines.identity.evidence import text, values
+from lake.engines.duckdb import Session, quoted
+from pipelines.identity.evidence import values
 from schemas.identity_rules import IdentityRules
 
 # Successive periods of one person are one stretch.
@@ -53,12 +53,13 @@ WHERE n.is_shared
 
 _LENT_MEMBERS = """
 CREATE OR REPLACE TEMP TABLE work_lent_members AS
-WITH members AS (
-  SELECT bundle_id, identifiers, unnest(identifiers).identifier_key AS identifier_key FROM bundles
+WITH lent AS (
+  SELECT m.bundle_id, m.identifier_key, l.borrower FROM {members} AS m
+  JOIN work_lent AS l ON l.identifier_key = m.identifier_key
 )
-SELECT m.bundle_id, m.identifier_key, m.identifiers,
-  len(list_filter(m.identifiers, x -> x.type = l.borrower)) > 0 AS is_log_in
-FROM members AS m JOIN work_lent AS l ON l.identifier_key = m.identifier_key
+SELECT l.bundle_id, l.identifier_key, bool_or(o.type = l.borrower) AS is_log_in
+FROM lent AS l JOIN {members} AS o ON o.bundle_id = l.bundle_id
+GROUP BY l.bundle_id, l.identifier_key
 """
 
 # Bundles that nothing but what is lent could give to somebody, on dates that are nobody's.
@@ -71,7 +72,7 @@ _BORROWED = """
 INSERT INTO work_bundle_persons
 WITH receipts AS (
   SELECT m.bundle_id, m.identifier_key, m.is_log_in, s.business_date
-  FROM work_lent_members AS m JOIN sightings AS s ON s.bundle_id = m.bundle_id
+  FROM work_lent_members AS m JOIN {sightings} AS s ON s.bundle_id = m.bundle_id
   GROUP BY ALL
 ),
 known AS (
@@ -104,10 +105,14 @@ def assign_bundles(session: Session, rules: IdentityRules, kept: str = "") -> No
     ``kept`` names a table of the same columns, which holds for bundles outside the scope.
     """
     session.execute(_BUNDLE_PERSONS)
-    borrowed = [(text(one.type), text(one.borrowed_by)) for one in rules.types if one.borrowed_by]
+    lenders = [one for one in rules.types if one.borrowed_by]
+    borrowed = [(quoted(one.type), quoted(one.borrowed_by or "")) for one in lenders]
     session.execute(_LENT.format(borrowed=values(borrowed, "type", "borrower")))
-    session.execute(_LENT_MEMBERS)
-    outside = kept or "(SELECT * FROM work_bundle_persons WHERE false)"
+    # Whose log-in lends may be outside the scope: then its members are those of everyone.
+    members, sightings, redone = "work_members", "work_receipts", "work_bundles"
+    if kept:
+        members, sightings, redone = "work_everyone", "sightings", "work_scope_bundles"
+    session.execute(_LENT_MEMBERS.format(members=members))
     session.execute(_LENT_BUNDLES)
-    redone = "work_scope_bundles" if kept else "work_bundles"
-    session.execute(_BORROWED.format(kept=outside, redone=redone))
+    outside = kept or "(SELECT * FROM work_bundle_persons WHERE false)"
+    session.execute(_BORROWED.format(kept=outside, redone=redone, sightings=sightings))

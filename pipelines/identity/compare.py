@@ -11,8 +11,8 @@ from typing import Any
 
 from lake.engines.duckdb import Session
 from pipelines.identity.decisions import in_force
+from pipelines.identity.differences import merges, splits
 from pipelines.identity.evidence import gather, working
-from pipelines.identity.faults import merges, splits
 from pipelines.identity.health import warning, wrong_links_per_person
 from pipelines.identity.publish import LINKS, TENURES
 from pipelines.identity.resolve import fingerprint, unite

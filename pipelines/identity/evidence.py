@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
-from lake.engines.duckdb import Session
+from lake.engines.duckdb import Session, quoted
 from schemas.errors import ConfigError
 from schemas.identity_rules import IdentityRules
 
@@ -95,13 +95,8 @@ def rank(session: Session, rules: IdentityRules) -> None:
     names = [*declared, *unknown]
     session.execute(
         "CREATE OR REPLACE TEMP TABLE work_types AS SELECT * FROM "
-        + values([(text(name), place) for place, name in enumerate(names, 1)], "type", "strength")
+        + values([(quoted(name), place) for place, name in enumerate(names, 1)], "type", "strength")
     )
-
-
-def text(value: str) -> str:
-    """A SQL string."""
-    return "'" + value.replace("'", "''") + "'"
 
 
 def values(rows: Sequence[tuple[object, ...]], *columns: str) -> str:

@@ -17,8 +17,8 @@ The rest fall into *islands*: a holder belongs to the island before it unless mo
 
 from __future__ import annotations
 
-from lake.engines.duckdb import Session
-from pipelines.identity.evidence import text, values
+from lake.engines.duckdb import Session, quoted
+from pipelines.identity.evidence import values
 from schemas.identity_rules import IdentityRules
 
 _PARTNERS = """
@@ -231,7 +231,7 @@ def _set_aside(session: Session, passing: list[str]) -> None:
 def _listed(rules: IdentityRules) -> str:
     rows = [
         (
-            text(one.type), text(it.of), place, it.silence_days, it.near_days,
+            quoted(one.type), quoted(it.of), place, it.silence_days, it.near_days,
             it.overlap == "strongest", one.transferable,
         )
         for one in rules.types

@@ -59,5 +59,9 @@ def _tolerance(limit: PerPerson) -> int:
 
 
 def without_dates(bounds: list[Limit]) -> list[Limit]:
-    """The limits as they are at their tightest, whatever dates and verification come to be."""
-    return [replace(one, tolerance=ALWAYS, unless_verified=False) for one in bounds]
+    """The tightest limit of each type, whatever dates and verification come to be."""
+    least: dict[str, Limit] = {}
+    for one in bounds:
+        if one.type not in least or one.at_most < least[one.type].at_most:
+            least[one.type] = replace(one, tolerance=ALWAYS, unless_verified=False)
+    return list(least.values())

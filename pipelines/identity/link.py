@@ -6,8 +6,8 @@ each of the others. Whatever a shared or screened identifier stands beside, it u
 
 from __future__ import annotations
 
-from lake.engines.duckdb import Session
-from pipelines.identity.evidence import text, values
+from lake.engines.duckdb import Session, quoted
+from pipelines.identity.evidence import values
 from schemas.identity_rules import IdentityRules
 
 OPEN_FROM, OPEN_TO = "DATE '0001-01-01'", "DATE '9999-12-31'"
@@ -126,7 +126,7 @@ def link(session: Session, rules: IdentityRules) -> None:
     for statement in (_PERIODS, _PRESENT, _NODES, _PLACES):
         session.execute(statement)
     by_source = _named_sources(rules)
-    listed = values([(text(s), n) for s, n in by_source], "source", "class_no")
+    listed = values([(quoted(s), n) for s, n in by_source], "source", "class_no")
     if by_source:
         session.execute(_SOURCES.format(classes=f"(SELECT * FROM {listed}) AS c"))
     last = len(rules.evidence) + 1
@@ -156,7 +156,7 @@ def _pairs(rules: IdentityRules) -> list[tuple[str, str, int]]:
         for a, b in one.between if not one.sources else ():
             found.setdefault((a, b), place)
             found.setdefault((b, a), place)
-    return [(text(a), text(b), place) for (a, b), place in sorted(found.items())]
+    return [(quoted(a), quoted(b), place) for (a, b), place in sorted(found.items())]
 
 
 def _catch_all(rules: IdentityRules) -> int | None:

@@ -146,7 +146,7 @@ def publish_moves(draft: Draft, *, is_whole: bool) -> None:
     """Write ``identity_moves`` and ``identity_changes`` of the draft's date, after ``tenures``."""
     day = _day(draft.business_date)
     draft.session.execute(_NOW.format(within="" if is_whole else f"WHERE {_WITHIN}"))
-    parent = getattr(draft, "parent", None)
+    parent = draft.parent
     since = f"TIMESTAMPTZ '{parent.cut.isoformat()}'" if parent else "TIMESTAMPTZ '9999-12-31'"
     draft.session.execute(_DECIDED_UPON.format(since=since))
     for statement in (_FLOWS, _PERSONS_BEFORE, _PERSONS_AFTER, _MOVED):

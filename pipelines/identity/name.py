@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from lake.engines.duckdb import Session
-from pipelines.identity.evidence import text
+from lake.engines.duckdb import Session, quoted
 from schemas.identity_rules import IdentityRules
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,6 +51,6 @@ def name(session: Session, rules: IdentityRules) -> None:
     ``work_named``: each person with its birth. ``work_holders``: each node with its person; a
     shared one has none, nor has a component of types that may not stand alone.
     """
-    never = ", ".join(text(one.type) for one in rules.types if not one.may_stand_alone)
+    never = ", ".join(quoted(one.type) for one in rules.types if not one.may_stand_alone)
     session.execute(_NAMED.format(never_alone=never or "''"))
     session.execute(_HOLDERS)

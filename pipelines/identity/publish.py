@@ -8,12 +8,15 @@ from __future__ import annotations
 from lake.draft import Draft
 from schemas import catalog
 
-# A stay's first receipt; a screened identifier has one stay without a holder.
-TENURES = """
-SELECT n.identifier_key, n.tenure, n.type, h.one_id,
-  CASE WHEN n.is_shared THEN 'shared' WHEN h.one_id IS NULL THEN 'alone'
+STAY_KIND = """CASE WHEN n.is_shared THEN 'shared' WHEN h.one_id IS NULL THEN 'alone'
     WHEN n.valid_from > DATE '0001-01-01' OR n.valid_to < DATE '9999-12-31' THEN 'handover'
-    ELSE 'sole' END AS kind,
+    ELSE 'sole' END"""
+"""The kind of a stay, of a row n of ``work_nodes`` and h of ``work_holders`` or none."""
+
+# A stay's first receipt; a screened identifier has one stay without a holder.
+TENURES = f"""
+SELECT n.identifier_key, n.tenure, n.type, h.one_id,
+  {STAY_KIND} AS kind,
   nullif(n.valid_from, DATE '0001-01-01') AS valid_from,
   nullif(n.valid_to, DATE '9999-12-31') AS valid_to,
   r.received_at, r.source, r.event_id

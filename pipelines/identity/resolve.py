@@ -22,7 +22,8 @@ from pipelines.identity.link import link
 from pipelines.identity.moves import publish_moves, remember
 from pipelines.identity.name import name
 from pipelines.identity.publish import publish_state
-from pipelines.identity.scope import Scope, everything, find_scope, label_components
+from pipelines.identity.raw_components import label_components
+from pipelines.identity.scope import Scope, everything, find_scope
 from pipelines.identity.screen import screen
 from pipelines.identity.settle import settle_links
 from pipelines.identity.stays import divide
@@ -47,6 +48,7 @@ SELECT count(DISTINCT identifier_key) AS count_identifiers,
     WHERE published_for = {day}) AS wrong_links_per_person
 FROM tenures
 """
+
 
 @dataclass(frozen=True, slots=True)
 class IdentitySummary:
@@ -111,7 +113,8 @@ def fingerprint(rules: IdentityRules) -> str:
     return hashlib.sha256(text).hexdigest()[:16]
 
 
-def _unite(session: Session, rules: IdentityRules) -> None:
+def decide_links(session: Session, rules: IdentityRules) -> None:
+    """Everything between the screen and the names: who held what when, and which links hold."""
     session.execute(
         "CREATE OR REPLACE TEMP TABLE work_usable AS SELECT * FROM work_members "
         "WHERE identifier_key NOT IN (SELECT identifier_key FROM work_screened)"
@@ -120,6 +123,10 @@ def _unite(session: Session, rules: IdentityRules) -> None:
     divide(session)
     link(session, rules)
     settle_links(session, rules)
+
+
+def _unite(session: Session, rules: IdentityRules) -> None:
+    decide_links(session, rules)
     label_components(session)
     name(session, rules)
 

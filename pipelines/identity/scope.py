@@ -11,16 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import pyarrow as pa
-
 from lake.draft import Draft
-from lake.engines.duckdb import Session
-from pipelines.components import first_of_each
+from lake.engines.duckdb import Session, quoted
 from pipelines.identity.decisions import in_force
-from pipelines.identity.evidence import keep, rank, text
+from pipelines.identity.evidence import rank
 from pipelines.identity.screen import screen
-from pipelines.identity.settle import ints
 from schemas import catalog
 from schemas.identity_rules import IdentityRules
 
@@ -75,9 +70,9 @@ _DECIDED = """
 CREATE OR REPLACE TEMP TABLE work_newly_decided AS
 SELECT DISTINCT identifier_key, kind FROM (
   SELECT unnest([identifier_key_a, identifier_key_b]) AS identifier_key, kind FROM (
-    (SELECT * FROM work_decisions EXCEPT SELECT * FROM work_decided_before)
+    (SELECT * FROM work_decisions EXCEPT SELECT * FROM work_in_force_before)
     UNION
-    (SELECT * FROM work_decided_before EXCEPT SELECT * FROM work_decisions)
+    (SELECT * FROM work_in_force_before EXCEPT SELECT * FROM work_decisions)
   )
 ) WHERE identifier_key IS NOT NULL
 """
@@ -146,11 +141,11 @@ def find_scope(draft: Draft, rules: IdentityRules, fingerprint: str) -> Scope:
         return Scope(is_whole=True)
     session = draft.session
     _show_before(draft)
-    in_force(session, "work_decisions_before", "work_decided_before")
+    in_force(session, "work_decisions_before", "work_in_force_before")
     assert draft.parent is not None
     cut = f"TIMESTAMPTZ '{draft.parent.cut.isoformat()}'"
     session.execute(_CHANGED.format(cut=cut))
-    if sources := sorted({text(name) for one in rules.evidence for name in one.sources}):
+    if sources := sorted({quoted(name) for one in rules.evidence for name in one.sources}):
         session.execute(_TOLD_BY_SOURCE.format(sources=", ".join(sources)))
     for statement in (_EVERYONE, _TOUCHED, _DECIDED):
         session.execute(statement)
@@ -178,7 +173,7 @@ def everything(session: Session) -> None:
 
 
 def _is_whole(draft: Draft, fingerprint: str) -> bool:
-    parent = getattr(draft, "parent", None)
+    parent = draft.parent
     if parent is None or parent.business_date >= draft.business_date:
         return True
     last = draft.session.rows("SELECT rules FROM identity_runs ORDER BY published_for DESC LIMIT 1")
@@ -231,55 +226,3 @@ def _screen_touched(session: Session, rules: IdentityRules) -> None:
         "INSERT INTO work_screened SELECT * FROM screened "
         "WHERE identifier_key NOT IN (SELECT identifier_key FROM work_to_screen)"
     )
-
-
-_CODES = """
-CREATE OR REPLACE TEMP TABLE work_codes AS
-SELECT identifier_key, row_number() OVER (ORDER BY identifier_key) - 1 AS code
-FROM (SELECT DISTINCT identifier_key FROM work_usable)
-"""
-
-_EDGES = """
-WITH least_of AS (
-  SELECT bundle_id, min(identifier_key) AS least_key FROM work_usable GROUP BY bundle_id
-)
-SELECT DISTINCT a.code AS a, b.code AS b
-FROM work_usable AS u
-JOIN least_of AS l ON l.bundle_id = u.bundle_id AND l.least_key <> u.identifier_key
-JOIN work_codes AS a ON a.identifier_key = l.least_key
-JOIN work_codes AS b ON b.identifier_key = u.identifier_key
-UNION
-SELECT a.code, b.code FROM work_decisions AS d
-JOIN work_codes AS a ON a.identifier_key = d.identifier_key_a
-JOIN work_codes AS b ON b.identifier_key = d.identifier_key_b
-WHERE d.kind = 'link'
-"""
-
-_RAW_COMPONENTS = """
-CREATE OR REPLACE TEMP TABLE work_raw_components AS
-WITH dated AS (
-  SELECT identifier_key FROM work_rivalled
-  UNION ALL
-  SELECT n.identifier_key FROM work_dated AS d JOIN work_nodes AS n ON n.node_no = d.node_no
-),
-labelled AS (
-  SELECT c.identifier_key, least_one.identifier_key AS component
-  FROM work_codes AS c
-  JOIN work_labels AS l ON l.code = c.code
-  JOIN work_codes AS least_one ON least_one.code = l.first_code
-)
-SELECT identifier_key, component, component IN (
-  SELECT component FROM labelled WHERE identifier_key IN (SELECT identifier_key FROM dated)
-) AS is_dated
-FROM labelled
-"""
-
-
-def label_components(session: Session) -> None:
-    """Make ``work_raw_components``, in the columns of ``raw_components``."""
-    session.execute(_CODES)
-    ((count,),) = session.rows("SELECT count(*) FROM work_codes")
-    edges = session.table(_EDGES)
-    first = first_of_each(int(str(count)), ints(edges["a"]), ints(edges["b"]))
-    keep(session, "work_labels", pa.table({"code": np.arange(len(first)), "first_code": first}))
-    session.execute(_RAW_COMPONENTS)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lake.engines.duckdb import Session
-from pipelines.identity.evidence import text, values
+from lake.engines.duckdb import Session, quoted
+from pipelines.identity.evidence import values
 from schemas.identity_rules import Blocked, IdentityRules
 
 _NOTHING = (
@@ -40,7 +40,7 @@ def screen(session: Session, rules: IdentityRules, only: str = "") -> None:
 
 def _blocked(rules: IdentityRules) -> str:
     matches = [
-        f"SELECT identifier_key, type, {text(name)} AS rule FROM seen WHERE {condition}"
+        f"SELECT identifier_key, type, {quoted(name)} AS rule FROM seen WHERE {condition}"
         for name, condition in blocking(rules)
     ]
     matches.append(
@@ -66,20 +66,20 @@ def blocking(rules: IdentityRules) -> Iterator[tuple[str, str]]:
         yield f"any: {name}", value
     for one in rules.types:
         for name, value in _values(one.blocked):
-            yield f"{one.type}: {name}", f"type = {text(one.type)} AND {value}"
+            yield f"{one.type}: {name}", f"type = {quoted(one.type)} AND {value}"
 
 
 def _values(blocked: Blocked) -> Iterator[tuple[str, str]]:
     if blocked.values:
-        listed = ", ".join(text(value.lower()) for value in blocked.values)
+        listed = ", ".join(quoted(value.lower()) for value in blocked.values)
         yield "blocked value", f"lower(value) IN ({listed})"
     for name, pattern in sorted(blocked.patterns.items()):
-        yield name, f"regexp_full_match(value, {text(pattern)})"
+        yield name, f"regexp_full_match(value, {quoted(pattern)})"
 
 
 def _hubs(rules: IdentityRules) -> str:
     limits = [
-        (text(one.type), text(it.of), it.at_most, it.within_days or 0)
+        (quoted(one.type), quoted(it.of), it.at_most, it.within_days or 0)
         for one in rules.types
         for it in one.holders
     ]

@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from lake.engines.duckdb import Session
+from lake.engines.duckdb import Session, quoted
 from pipelines.components import first_of_each
 from pipelines.components.constrained import Bounds, Flags, Ints, Nodes, broken_groups, settle
-from pipelines.identity.evidence import keep, text, values
+from pipelines.identity.evidence import keep, values
 from pipelines.identity.limits import Limit, limits, without_dates
 from pipelines.identity.link import class_names
 from schemas.identity_rules import IdentityRules
@@ -24,14 +24,15 @@ CREATE OR REPLACE TEMP TABLE work_candidates AS
 SELECT d.a_no, d.b_no, d.class_no, d.receipt_no, d.passed_by,
   d.passed_by IS NOT NULL AS is_outlier, NULL AS decision_id
 FROM work_drawn AS d
-ANTI JOIN work_decided AS k ON least(d.a_no, d.b_no) = k.a_no AND greatest(d.a_no, d.b_no) = k.b_no
+ANTI JOIN work_linked_by_decision AS k
+  ON least(d.a_no, d.b_no) = k.a_no AND greatest(d.a_no, d.b_no) = k.b_no
 UNION ALL
-SELECT a_no, b_no, 0, NULL, NULL, false, decision_id FROM work_decided
+SELECT a_no, b_no, 0, NULL, NULL, false, decision_id FROM work_linked_by_decision
 """
 
 # A decision means the last stays of its identifiers that unite.
 _DECIDED = """
-CREATE OR REPLACE TEMP TABLE work_decided AS
+CREATE OR REPLACE TEMP TABLE work_linked_by_decision AS
 WITH latest AS (
   SELECT identifier_key, arg_max(node_no, tenure) AS node_no FROM work_nodes
   WHERE NOT is_shared GROUP BY identifier_key
@@ -131,7 +132,7 @@ def settle_links(session: Session, rules: IdentityRules) -> None:
     first = _settle(session, rules, found, plain, contested, bounds, apart)
     labels = {"node_no": np.arange(len(first)), "first_no": first}
     keep(session, "work_components", pa.table(labels))
-    listed = values([(n, text(name)) for n, (name, _) in names.items()], "class_no", "name")
+    listed = values([(n, quoted(name)) for n, (name, _) in names.items()], "class_no", "name")
     session.execute(_LINKS.format(names=f"(SELECT * FROM {listed}) AS k"))
 
 
@@ -142,7 +143,7 @@ def _labels(session: Session, count: int) -> Ints:
 
 
 def _read_nodes(session: Session, bounds: list[Limit]) -> Nodes:
-    kinds = values([(text(t), n) for n, t in enumerate(_kinds(bounds))], "type", "kind")
+    kinds = values([(quoted(t), n) for n, t in enumerate(_kinds(bounds))], "type", "kind")
     rows = session.table(_NODES.format(kinds=f"(SELECT * FROM {kinds}) AS k"))
     return Nodes(
         ints(rows["kind"]),
@@ -172,7 +173,7 @@ def _contested(
 ) -> Flags:
     """Per node: whether its component must be weighed; kept as ``work_contested``."""
     is_contested = broken_groups(nodes, plain, bounds)
-    decided = session.table("SELECT a_no FROM work_decided")
+    decided = session.table("SELECT a_no FROM work_linked_by_decision")
     for column in (apart["a_no"], apart["b_no"], decided["a_no"]):
         is_contested[plain[ints(column)]] = True
     mine = is_contested[plain] if len(plain) else np.zeros(0, np.bool_)

@@ -134,6 +134,8 @@ class MemoryDraft:
 
     session: Session
     business_date: date = DAY
+    parent: None = None
+    """Nothing was published before, so that everything is worked out."""
     names: tuple[str, ...] = (
         "events", "identifiers", "bundles", "sightings", "screened", "raw_components", "tenures",
         "links", "persons", "person_numbers", "bundle_persons", "identity_moves",
