@@ -3,16 +3,50 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import yaml
 
+from domain.near import meant
+from domain.shapes import STEP, examples_at, keys_at, words_at
 from schemas.errors import ConfigError, FieldError
 
 Definition = TypeVar("Definition")
-_PATH_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[\.\.\.\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Where each part of a definition stands in its file."""
+
+    file: str
+    root: yaml.Node
+
+    def at(self, path: str, key: str = "") -> str:
+        """``file:line`` of what stands at ``path`` ($.tags[0]), or of the key there."""
+        return f"{self.file}:{_line(_node_at(self.root, path, key or None))}"
+
+    def of_word(self, path: str, word: str, beside: str = "") -> str | None:
+        """``file:line`` of the first scalar ``word`` at or below ``path``; None where none is.
+
+        With ``beside`` only in mappings in which that other scalar stands as a value too.
+        """
+        for node in _words(_node_at(self.root, path, None), beside):
+            if node.value == word:
+                return f"{self.file}:{_line(node)}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[Definition]):
+    """A definition, and where it stands: at ``path`` of a file."""
+
+    definition: Definition
+    lines: Lines
+    path: str = "$"
 
 
 def parse(text: str, file: str, kind: type[Definition]) -> Definition:
@@ -21,6 +55,54 @@ def parse(text: str, file: str, kind: type[Definition]) -> Definition:
     Unknown keys, wrong types, missing keys and duplicates raise ConfigError with ``file:line``,
     what was expected and what came.
     """
+    return parse_placed(text, file, kind).definition
+
+
+def parse_placed(text: str, file: str, kind: type[Definition]) -> Placed[Definition]:
+    """As ``parse``, with the lines of every part."""
+    root, plain = _read(text, file, kind)
+    return Placed(_converted(plain, kind, root, file, kind, ""), Lines(file, root))
+
+
+def parse_items(
+    text: str, file: str, kind: type[Any], part: str, item: type[Definition]
+) -> tuple[list[Placed[Definition]], list[tuple[str, ConfigError]]]:
+    """The items of the list ``part`` of a ``kind``, and of each wrong one its name and error.
+
+    An error of the file as a whole has no name.
+    """
+    try:
+        root, plain = _read(text, file, kind)
+    except ConfigError as error:
+        return [], [("", error)]
+    listed = plain.get(part) if isinstance(plain, dict) else None
+    found: list[Placed[Definition]] = []
+    wrong: list[tuple[str, ConfigError]] = []
+    for number, one in enumerate(listed if isinstance(listed, list) else []):
+        path = f".{part}[{number}]"
+        try:
+            made = _converted(one, item, root, file, kind, path)
+            found.append(Placed(made, Lines(file, root), f"${path}"))
+        except ConfigError as error:
+            wrong.append((str(one.get("name", "")) if isinstance(one, dict) else "", error))
+    if not wrong:
+        try:
+            _converted(plain, kind, root, file, kind, "")
+        except ConfigError as error:
+            wrong.append(("", error))
+    return found, wrong
+
+
+def _converted(
+    plain: Any, kind: type[Definition], root: yaml.Node, file: str, whole: type[Any], path: str
+) -> Definition:
+    try:
+        return msgspec.convert(plain, kind, strict=True, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise _explained(error, root, file, whole, path) from None
+
+
+def _read(text: str, file: str, kind: type[Any]) -> tuple[yaml.Node, Any]:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         plain = yaml.safe_load(text)
@@ -31,10 +113,7 @@ def parse(text: str, file: str, kind: type[Definition]) -> Definition:
             "an empty definition", expected=kind.__name__, got="nothing", where=f"{file}:1"
         )
     _refuse_duplicates(root, file)
-    try:
-        return msgspec.convert(plain, kind, strict=True, dec_hook=_decode)
-    except msgspec.ValidationError as error:
-        raise _explained(error, root, file, kind) from None
+    return root, plain
 
 
 def json_schema(kind: type[Any]) -> dict[str, Any]:
@@ -82,29 +161,57 @@ def _refuse_duplicates(node: yaml.Node, file: str) -> None:
 
 
 def _explained(
-    error: msgspec.ValidationError, root: yaml.Node, file: str, kind: type[Any]
+    error: msgspec.ValidationError, root: yaml.Node, file: str, kind: type[Any], above: str
 ) -> ConfigError:
     what, *places = re.split(r" - at `\$([^`]*)`", str(error))
     # A check of a structure names the place below it first, and then stands where that lies.
-    path = "$" + "".join(reversed(places[::2]))
+    path = "$" + above + "".join(reversed(places[::2]))
     unknown = re.search(r"unknown field `([^`]+)`", what)
     node = _node_at(root, path, unknown.group(1) if unknown else None)
-    line = node.start_mark.line + 1
     expected, got = _expected_and_got(what)
     check = error.__cause__ if isinstance(error.__cause__, FieldError) else None
+    known = keys_at(kind, path) if unknown else words_at(kind, path)
+    said = str(node.value) if isinstance(node, yaml.ScalarNode) else ""
     return ConfigError(
         what,
-        expected=(check and check.expected) or expected or f"the shape of {kind.__name__}",
-        got=got or _shown(node),
-        where=f"{file}:{line} ({path})",
-        todo=(check and check.todo)
+        expected=(check and check.expected) or expected or _one_of(known)
+        or f"the shape of {kind.__name__}",
+        got=_got(got, node),
+        where=f"{file}:{_line(node)} ({path})",
+        todo=(check and check.todo) or meant(said, known) or _for_example(kind, path)
         or f"see the schema of {kind.__name__} in docs/definitions.md",
     )
 
 
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _one_of(known: list[str]) -> str:
+    return "one of " + ", ".join(sorted(set(known))) if known else ""
+
+
+def _for_example(kind: type[Any], path: str) -> str:
+    key = path.rpartition(".")[2]
+    shown = [
+        yaml.safe_dump(one, default_flow_style=True, allow_unicode=True).split("\n")[0]
+        for one in examples_at(kind, path)
+    ]
+    return "write e.g. " + " or ".join(f"`{key}: {one}`" for one in shown) if shown else ""
+
+
 def _expected_and_got(what: str) -> tuple[str, str]:
     found = re.match(r"Expected `(.+?)`, got `(.+?)`", what)
-    return (found.group(1), found.group(2)) if found else ("", "")
+    if found:
+        return found.group(1), found.group(2)
+    bounded = re.match(r"Expected (`.+)", what)
+    return (bounded.group(1).replace("`", ""), "") if bounded else ("", "")
+
+
+def _got(kind: str, node: yaml.Node) -> str:
+    if kind and isinstance(node, yaml.ScalarNode) and node.value:
+        return f"{kind} ({node.value})"
+    return kind or _shown(node)
 
 
 def _shown(node: yaml.Node) -> str:
@@ -118,10 +225,10 @@ def _shown(node: yaml.Node) -> str:
 def _node_at(root: yaml.Node, path: str, key: str | None) -> yaml.Node:
     """The node that ``path`` ($.a[0].b) names, or the key below it, or the nearest above."""
     node = root
-    for name, index in _PATH_STEP.findall(path):
+    for name, index in STEP.findall(path):
         child = _child(node, name) if name else None
-        if index and isinstance(node, yaml.SequenceNode) and int(index) < len(node.value):
-            child = node.value[int(index)]
+        if index.isdecimal() and isinstance(node, yaml.SequenceNode):
+            child = node.value[int(index)] if int(index) < len(node.value) else None
         if child is None:
             break
         node = child
@@ -130,6 +237,21 @@ def _node_at(root: yaml.Node, path: str, key: str | None) -> yaml.Node:
             if found.value == key:
                 return found  # type: ignore[no-any-return]
     return node
+
+
+def _words(node: yaml.Node, beside: str) -> Iterator[yaml.ScalarNode]:
+    """Values and list items that are scalars; keys are none."""
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    parts = node.value if isinstance(node, yaml.SequenceNode) else []
+    if isinstance(node, yaml.MappingNode):
+        values = [value for _, value in node.value]
+        if beside and any(getattr(value, "value", None) == beside for value in values):
+            beside = ""
+        parts = values
+    for part in parts:
+        if not (beside and isinstance(part, yaml.ScalarNode)):
+            yield from _words(part, beside)
 
 
 def _child(node: yaml.Node, name: str) -> yaml.Node | None:

@@ -23,7 +23,7 @@ from lake.draft import Draft
 from lake.landing import Delivery
 from lake.releases import Release
 from lake.store import Lake
-from models import churn
+from models import daily
 from pipelines import audiences, identity, ingest, tags
 from pipelines.ingest.replay import ORIGINS
 from schemas.decisions import DECISIONS
@@ -143,11 +143,11 @@ def _steps(
             log.warning("%s", said)
     with stage("tags"):
         declared = tags.declared(settings.tags)
-        features = [f for m in settings.models for f in (m.event, *m.features)]
+        features = [f for model in settings.models for f in model.measured]
         tags.refresh_partials(draft, [*declared, *features])
     with stage("models"):
-        prepared = [churn.prepare(draft, model) for model in settings.models]
-        scored = churn.score(draft, prepared)
+        prepared = daily.prepare_all(draft, settings.models, lake.snapshots)
+        scored = daily.score(draft, prepared)
     with stage("tag values and audiences"):
         tags.publish_tags(draft, declared)
         selected = audiences.select(draft, settings.audiences, declared)

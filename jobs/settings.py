@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from domain.definitions import Placed
 from lake import conf
 from schemas.audiences import Audience
 from schemas.errors import ConfigError
@@ -26,7 +27,7 @@ class Settings:
     programme: Programme
     sources: list[Source]
     identity: IdentityRules
-    tags: list[TagFile]
+    tags: list[Placed[TagFile]]
     models: list[Model]
     audiences: list[Audience]
     exports: list[Export]
@@ -39,7 +40,7 @@ def read(folder: Path | None = None) -> Settings:
         programme=conf.load("programme.yml", Programme, folder)[0],
         sources=_named("sources", conf.load("sources", Source, folder), folder),
         identity=conf.load("identity.yml", IdentityRules, folder)[0],
-        tags=conf.load("tags", TagFile, folder),
+        tags=conf.load_placed("tags", TagFile, folder),
         models=_named("models", conf.load("models", Model, folder), folder),
         audiences=_named("audiences", conf.load("audiences", Audience, folder), folder),
         exports=_named("exports", conf.load("exports", Export, folder), folder),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from domain import definitions
+from domain.definitions import Placed
 from schemas.errors import ConfigError, NotFoundError
 
 Definition = TypeVar("Definition")
@@ -39,10 +40,24 @@ def load(part: str, kind: type[Definition], conf: Path | None = None) -> list[De
     return [load_file(path, kind) for path in paths(part, conf)]
 
 
+def load_placed(
+    part: str, kind: type[Definition], conf: Path | None = None
+) -> list[Placed[Definition]]:
+    """As ``load``, each with the lines of its parts."""
+    return [
+        definitions.parse_placed(text_of(path), str(path), kind) for path in paths(part, conf)
+    ]
+
+
 def load_file(path: Path, kind: type[Definition]) -> Definition:
     """One definition from a file; ConfigError names file and line."""
+    return definitions.parse(text_of(path), str(path), kind)
+
+
+def text_of(path: Path) -> str:
+    """The text of a file of definitions; ConfigError when it is none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (UnicodeDecodeError, IsADirectoryError) as error:
         raise ConfigError(
             "a definition that cannot be read",
@@ -50,7 +65,6 @@ def load_file(path: Path, kind: type[Definition]) -> Definition:
             got=type(error).__name__,
             where=f"{path}:1",
         ) from error
-    return definitions.parse(text, str(path), kind)
 
 
 def fingerprint(conf: Path | None = None) -> str:

@@ -1,43 +1,61 @@
-"""Finds features that know what comes after their snapshot."""
+"""Finds features that know what comes after their snapshot, and outcomes that look before it."""
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 
-from lake.engines.duckdb import Session
-from models.dataset import Column, Dataset, features, matrix
-from models.quality import auc
+from models.moments import Moments
+from models.quality import auc, separation
+from models.samples import Matrix, Places, Sample
 from schemas.model_definitions import Model
 
-
-def shifted(
-    session: Session,
-    relation: str,
-    definition: Model,
-    data: Dataset,
-    columns: dict[str, Column] | None = None,
-) -> list[str]:
-    """Features of ``data`` that change when rows after its day are taken away: each one leaks."""
-    past = f"{relation}_until"
-    session.execute(
-        f"CREATE OR REPLACE TEMP VIEW {past} AS SELECT * FROM {relation} "
-        f"WHERE business_date <= CAST('{data.day.isoformat()}' AS DATE)"
-    )
-    known = features(session, past, definition, data.day, columns)
-    session.execute(f"DROP VIEW {past}")
-    if known["one_id"].to_pylist() != data.one_ids:
-        return [f"{definition.event.name} (who is scored)"]
-    then = matrix(known)
-    same = (data.x == then) | (np.isnan(data.x) & np.isnan(then))
-    return [name for name, kept in zip(data.names, same.all(axis=0), strict=True) if not kept]
+PERSONS = 2000
+"""A column that knows the future knows it of everybody, so that a few show it."""
 
 
-def too_good(data: Dataset, limit: float) -> list[str]:
-    """Features that alone separate the outcome with an AUC above ``limit``, either way round."""
+def shifted(moments: Moments, day: date) -> list[str]:
+    """Columns at ``day`` that change when rows after it are taken away: each one leaks.
+
+    Time is shifted once for all models of the release.
+    """
+    told, known = moments.at(day), moments.known_at(day, PERSONS)
+    rows = {one_id: row for row, one_id in enumerate(known.one_ids)}
+    drawn = np.flatnonzero(told.columns["draw"] <= known.columns["draw"].max(initial=0.0))
+    places = np.array([rows.get(told.one_ids[row], -1) for row in drawn], dtype=int)
+    return [
+        name for name, values in told.columns.items()
+        if name != "draw" and not _is_same(values[drawn], known.columns[name], places)
+    ]
+
+
+def leaking(moments: Moments, definition: Model, columns: list[str]) -> list[str]:
+    """Names of a model's features, and its population, among the leaking ``columns``."""
+    leaks = [name for name, held in moments.columns_of(definition).items() if held in columns]
+    if moments.column(definition.population) in columns:
+        leaks.append(f"{definition.population.name} (who is scored)")
+    return leaks
+
+
+def too_good(data: Sample, limit: float) -> list[str]:
+    """Features that alone separate the outcome with an AUC above ``limit``, either way round.
+
+    An outcome of several classes, or of amounts, is not asked: no one number separates it.
+    """
+    if data.y.ndim > 1 or not set(np.unique(data.y)) <= {0.0, 1.0}:
+        return []
     found = []
     for name in data.names:
-        values = np.nan_to_num(data.column(name), nan=-1.0)
-        value = auc(data.y, values)
-        if max(value, 1 - value) > limit:
+        if auc(data.y, separation(data.y, data.column(name))) > limit:
             found.append(name)
     return found
+
+
+def _is_same(here: Matrix, then: Matrix, places: Places) -> bool:
+    """A person who is not known without the future (-1) must count nothing with it, either."""
+    is_known = places >= 0
+    past = then[places[is_known]]
+    same = (here[is_known] == past) | (np.isnan(here[is_known]) & np.isnan(past))
+    unknown = here[~is_known]
+    return bool(same.all() and (np.isnan(unknown) | (unknown == 0)).all())

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from models.dataset import Dataset, Matrix
+from models.samples import Matrix, Sample
 
 COEFFICIENT_DIGITS = 9
 PROBABILITY_DIGITS = 6
@@ -18,7 +18,7 @@ PENALTY, NO_PENALTY = 1.0, 1000.0
 """Inverse strengths: features overlap and are held back; two numbers of calibration are not."""
 
 
-class Fitted(msgspec.Struct, frozen=True):
+class Logistic(msgspec.Struct, frozen=True, tag="logistic"):
     """What turns features into a probability: transform, standardise, weigh, calibrate."""
 
     names: list[str]
@@ -31,56 +31,73 @@ class Fitted(msgspec.Struct, frozen=True):
     shift: float
 
 
-def fit(train: Dataset, calibration: Dataset, transforms: Sequence[str]) -> Fitted:
+def fit(train: Sample, calibration: Sample, transforms: Sequence[str]) -> Logistic:
     """Weights from ``train``, and the sigmoid that calibrates them from ``calibration``.
 
     Platt scaling: the second regression reads the first one's log-odds alone. The order of rows
     decides nothing but the last bits, which are rounded away.
     """
-    x = _transformed(train.x, transforms)
-    mean = np.nan_to_num(np.nanmean(x, axis=0))
-    scale = np.nan_to_num(np.nanstd(x, axis=0))
-    scale[scale == 0] = 1.0
-    ready = np.nan_to_num((x - mean) / scale)
-    intercept, weights = _regression(ready, train.y, PENALTY)
-    raw = Fitted(
-        train.names, list(transforms), _rounded(mean), _rounded(scale), _rounded(weights),
-        round(intercept, COEFFICIENT_DIGITS), 1.0, 0.0,
+    mean, scale = spread(transformed(train.x, transforms))
+    found = regression(standardised(train.x, transforms, mean, scale), train.y, PENALTY)
+    raw = Logistic(
+        train.names, list(transforms), mean, scale, rounded(found.coef_[0]),
+        rounded(found.intercept_)[0], 1.0, 0.0,
     )
-    shift, slopes = _regression(_log_odds(raw, calibration.x)[:, None], calibration.y, NO_PENALTY)
-    (slope,), (shift,) = _rounded(slopes), _rounded(np.array([shift]))
+    second = regression(_log_odds(raw, calibration.x)[:, None], calibration.y, NO_PENALTY)
+    (slope,), (shift,) = rounded(second.coef_[0]), rounded(second.intercept_)
     return msgspec.structs.replace(raw, slope=slope, shift=shift)
 
 
-def predict(fitted: Fitted, x: Matrix) -> Matrix:
+def probability(fitted: Logistic, x: Matrix) -> Matrix:
     """Calibrated probabilities of rows whose columns are ``fitted.names``."""
     calibrated = fitted.slope * _log_odds(fitted, x) + fitted.shift
     return np.round(1 / (1 + np.exp(-calibrated)), PROBABILITY_DIGITS)
 
 
-def _regression(x: Matrix, y: Matrix, c: float) -> tuple[float, Matrix]:
+def contributions(fitted: Logistic, x: Matrix) -> Matrix:
+    """By how much each feature moves a row's log-odds from those of the average person."""
+    ready = standardised(x, fitted.transforms, fitted.mean, fitted.scale)
+    return ready * (fitted.slope * np.array(fitted.weights))
+
+
+def regression(x: Matrix, y: Matrix, c: float) -> LogisticRegression:
+    """A fitted regression of scikit-learn with the inverse penalty ``c``."""
     # One thread: sums in another order would change the last bits.
     with threadpool_limits(limits=1):
-        found = LogisticRegression(C=c, tol=1e-9, max_iter=2000).fit(x, y)
-    return float(found.intercept_[0]), found.coef_[0]
+        return LogisticRegression(C=c, tol=1e-9, max_iter=2000).fit(x, y)
 
 
-def _log_odds(fitted: Fitted, x: Matrix) -> Matrix:
-    ready = _transformed(x, fitted.transforms)
-    total = np.full(len(x), fitted.intercept)
-    for number, weight in enumerate(fitted.weights):
-        part = (ready[:, number] - fitted.mean[number]) / fitted.scale[number]
-        total += weight * np.nan_to_num(part)
-    return total
+def spread(x: Matrix) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each column, rounded; a column without spread has 1."""
+    known = np.where(np.isnan(x).all(axis=0), 0.0, x)
+    # A constant's deviation is some last bits, by which nobody may divide.
+    scale = [value or 1.0 for value in rounded(np.nanstd(known, axis=0))]
+    return rounded(np.nanmean(known, axis=0)), scale
 
 
-def _transformed(x: Matrix, transforms: Sequence[str]) -> Matrix:
-    columns = [
-        np.sign(x[:, number]) * np.log1p(np.abs(x[:, number])) if kind == "log" else x[:, number]
-        for number, kind in enumerate(transforms)
-    ]
-    return np.column_stack(columns)
+def standardised(
+    x: Matrix, transforms: Sequence[str], mean: Sequence[float], scale: Sequence[float]
+) -> Matrix:
+    """Rows as distances from the mean in standard deviations; unknown is the mean."""
+    found: Matrix = np.nan_to_num((transformed(x, transforms) - np.array(mean)) / np.array(scale))
+    return found
 
 
-def _rounded(values: Matrix) -> list[float]:
+def transformed(x: Matrix, transforms: Sequence[str]) -> Matrix:
+    """Columns under their transforms: ``log`` is log(1 + |x|) with the sign of x."""
+    is_log = np.array([kind == "log" for kind in transforms], dtype=bool)
+    return np.where(is_log, np.sign(x) * np.log1p(np.abs(x)), x)
+
+
+def rounded(values: Matrix) -> list[float]:
+    """Coefficients as they are kept."""
     return [round(float(value), COEFFICIENT_DIGITS) for value in values]
+
+
+def _log_odds(fitted: Logistic, x: Matrix) -> Matrix:
+    # Column by column: a sum whose order no library chooses.
+    total = np.full(len(x), fitted.intercept)
+    ready = standardised(x, fitted.transforms, fitted.mean, fitted.scale)
+    for number, weight in enumerate(fitted.weights):
+        total += weight * ready[:, number]
+    return total

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from schemas.measured import Name
 from schemas.rules import Rule
-from schemas.tag_definitions import Name
 
 
 class Audience(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from schemas.tag_definitions import Name
+from schemas.measured import Name
 
 
 class Export(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

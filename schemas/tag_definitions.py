@@ -1,8 +1,8 @@
-"""How a tag is declared: ``conf/*/tags/*.yml``, a closed vocabulary without free code.
+"""How a tag is declared: ``conf/*/tags/*.yml``, a closed vocabulary.
 
 A tag takes its value from one place (`from` a source, `of` another tag, `ratio`, `join`, `rule`,
-`model`), may turn it (`map`, then one of `condition`, `bands`, `score`), and may say what stands
-for an unknown value (`otherwise`).
+`stages`, `model`, `sql`), may turn it (`map`, then one of `condition`, `bands`, `score`), and may
+say what stands for an unknown value (`otherwise`). Only `sql` is free, and only for batch.
 """
 
 from __future__ import annotations
@@ -11,64 +11,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from schemas.errors import FieldError
+from schemas.measured import Measured, Name
 from schemas.rules import Comparison, Rule, Scalar
 
-Name = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]*$")]
-Days = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,3} d$")]
-Source = Literal["events", "order_lines"]
-Operation = Literal[
-    "count",
-    "sum",
-    "last",
-    "distinct_count",
-    "days_active",
-    "days_since",
-    "days_since_first",
-    "years_since",
-    "any",
-]
-Type = Literal["boolean", "integer", "number", "text"]
-OF_A_FIELD: tuple[Operation, ...] = ("sum", "last", "distinct_count", "years_since")
-
-
-class Last(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The N business dates that end with the date of the tag: ``{last: 30 d}``."""
-
-    last: Days
-
-    @property
-    def days(self) -> int:
-        """Length in business dates."""
-        return int(self.last.split()[0])
-
-
-class Measured(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"source": "from"}
-):
-    """A measure over the rows of a source in a window: what a tag or a feature starts from."""
-
-    name: Name
-    source: Source | None = None
-    types: list[str] = []
-    """Event types that count; all when empty."""
-    where: Rule | None = None
-    """Which rows count; fields are columns of the source or declared properties of the event."""
-    measure: Operation | None = None
-    field: str | None = None
-    window: Literal["ever"] | Last | None = None
-
-    def __post_init__(self) -> None:
-        if self.source is None:
-            if self.types or self.where or self.measure or self.field or self.window:
-                raise ValueError("`types`, `where`, `measure`, `field`, `window` need a `from`")
-            return
-        if self.measure is None or self.window is None:
-            raise ValueError("a `from` needs a `measure` and a `window`")
-        if (self.field is not None) != (self.measure in OF_A_FIELD):
-            needed = "needs a `field`" if self.field is None else "takes no `field`"
-            raise ValueError(f"the measure {self.measure} {needed}")
-        if self.types and self.source != "events":
-            raise ValueError("only a `from: events` has `types`")
+Type = Literal["boolean", "integer", "number", "text", "date", "texts"]
+Gives = Literal["probability", "label", "amount"]
 
 
 class Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +46,13 @@ class Ratio(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to: Name
 
 
+class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One stage of a lifecycle: its name, and the condition over other tags that puts one in it."""
+
+    value: str
+    when: Rule
+
+
 class Tag(Measured, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One declared tag; its column in ``tag_values`` bears its name."""
 
@@ -111,8 +66,14 @@ class Tag(Measured, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Tags whose values are written one after another."""
     rule: Rule | None = None
     """A condition over other tags; fields are their names."""
+    stages: Annotated[list[Stage], msgspec.Meta(min_length=1)] | None = None
+    """Stages in order; who is in several has the last of them."""
     model: Name | None = None
-    """The probability that a model gives."""
+    """What a model gives."""
+    gives: Gives = "probability"
+    """Which of a model's outputs: a calibrated probability, a predicted label, an amount."""
+    sql: str | None = None
+    """A free query giving ``one_id`` and ``value``; batch only. ``:business_date`` is the date."""
     map: dict[str, str] = {}
     """Spellings brought to one; a condition on this tag may use any of them."""
     condition: Comparison | None = None
@@ -123,21 +84,47 @@ class Tag(Measured, frozen=True, forbid_unknown_fields=True, kw_only=True):
     values: list[str] = []
     """All values it can have, where they are few and known."""
 
+    formerly: list[Name] = []
+    """Names it had before, newest first: its past is found under them."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        origins = (self.source, self.of, self.ratio, self.join, self.rule, self.model)
-        if sum(origin is not None for origin in origins) != 1:
-            raise ValueError("a tag has exactly one of from, of, ratio, join, rule, model")
+        origins = {
+            "from": self.source, "of": self.of, "ratio": self.ratio, "join": self.join,
+            "rule": self.rule, "stages": self.stages, "model": self.model, "sql": self.sql,
+        }
+        given = [name for name, origin in origins.items() if origin is not None]
+        if len(given) != 1:
+            raise FieldError(
+                f"a tag has one origin, {self.name} has {len(given)}",
+                field=given[1] if given else "name",
+                expected="exactly one of " + ", ".join(origins),
+            )
         if sum(turn is not None for turn in (self.condition, self.bands, self.score)) > 1:
             raise ValueError("a tag has at most one of condition, bands, score")
-        if (self.model is not None) and self.kind != "predictive":
-            raise ValueError("a tag from a model is of kind predictive")
+        if self.model is not None and self.kind != "predictive":
+            raise FieldError(
+                "a tag from a model is predictive", field="kind", expected="kind: predictive",
+            )
+        if self.gives != "probability" and self.model is None:
+            raise FieldError("`gives` without a model", field="gives", expected="a `model`")
         if self.bands is not None:
-            borders = [band.below for band in self.bands[:-1]]
-            if not self.bands or None in borders or self.bands[-1].below is not None:
-                raise ValueError("every band but the last has `below`")
-            if borders != sorted(set(borders), key=lambda border: border or 0):
-                raise ValueError("the borders of bands rise")
+            _require_rising(self.bands)
+        if self.name in self.formerly:
+            raise FieldError("a former name that it still has", field="formerly", expected="others")
+
+
+def _require_rising(bands: list[Band]) -> None:
+    borders = [band.below for band in bands[:-1]]
+    if not bands or None in borders or bands[-1].below is not None:
+        raise FieldError(
+            "every band but the last has a border", field="bands",
+            expected="`below` in all bands but the last",
+        )
+    if borders != sorted(set(borders), key=lambda border: border or 0):
+        raise FieldError(
+            "the borders of bands rise", field="bands", expected="each `below` above the one before"
+        )
 
 
 class TagFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -18,6 +18,10 @@ from schemas.step import Step
 
 MEMORY = "1200MB"
 THREADS = 2
+MANY_COLUMNS, SHORT_DICTIONARY = 200, 4_000
+"""A Parquet column gets room for a dictionary before its first value: at 1,000 nearly empty
+columns that room was three quarters of the writer's CPU and half of its memory, so that beyond
+``MANY_COLUMNS`` a dictionary holds fewer values (``python -m benchmarks.tag_layout``)."""
 
 
 def sql_type(kind: pa.DataType) -> str:
@@ -143,6 +147,8 @@ class Session:
         stem = f"part-{os.urandom(8).hex()}"
         columns = casts(schema)
         options = "FORMAT parquet, COMPRESSION zstd, RETURN_STATS true"
+        if len(schema) > MANY_COLUMNS:
+            options += f", DICTIONARY_SIZE_LIMIT {SHORT_DICTIONARY}"
         if d is None:
             target = folder / f"{stem}.parquet"
             query = f"SELECT {columns} FROM ({sql})"

@@ -57,6 +57,11 @@ def comparison(test: Comparison, operand: Operand, where: str) -> exp.Expr:
     if operator in UNARY:
         known = exp.Is(this=sql, expression=exp.null())
         return known if operator == "null" else exp.not_(known)
+    if operand.type not in _PYTHON:
+        raise ConfigError(
+            f"{operator} cannot compare a list", expected="null or notNull", got=operator,
+            where=where, todo="compare a tag with one value, e.g. most_frequent",
+        )
     if operand.type == "boolean" and operator not in ("=", "!="):
         raise ConfigError(
             f"{operator} cannot compare a boolean", expected="= or !=", got=operator, where=where

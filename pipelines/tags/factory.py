@@ -8,27 +8,29 @@ from functools import reduce
 
 from sqlglot import exp, parse_one
 
+from pipelines.tags.cells import value, value_type
 from pipelines.tags.conditions import Operand, comparison, condition, literal
-from pipelines.tags.measures import merged
-from pipelines.tags.vocabulary import measured_type, operand, references
-from schemas.tag_definitions import Score, Tag
+from pipelines.tags.free_queries import free_query
+from pipelines.tags.vocabulary import operand, references
+from pipelines.tags.windows import literal as literal_day
+from schemas.tag_definitions import Gives, Score, Stage, Tag
 
 
-def tag_query(tags: Sequence[Tag], day: date, person_partials: str) -> exp.Select:
+def tag_query(tags: Sequence[Tag], day: date, measures: str = "person_measures") -> exp.Select:
     """The tags of ``day`` for every row of ``persons``: keys, then a column per tag by name.
 
-    Reads ``persons``, ``model_scores`` and the table ``person_partials``. First come the
-    measures, then tags level by level: each sees those before it, and a score sees the whole
-    population of the level below. ``tags`` come from ``declared``.
+    Reads ``persons``, ``model_scores`` and the relation ``measures`` of cells by ``person_no``.
+    First come the measures, then tags level by level: each sees those before it, and a score sees
+    the whole population of the level below. ``tags`` come from ``declared``.
     """
     known = {tag.name: tag for tag in tags}
-    query, previous = exp.select().with_("measured", as_=_measured(tags, day, person_partials)), ""
+    query, previous = exp.select().with_("measured", as_=_measured(tags, day, measures)), ""
     for number, level in enumerate(_levels(tags)):
         name = f"level_{number}"
-        part = _level(level, known, previous) if number else _with_scores(tags, day)
+        part = _level(level, known, previous) if number else _with_others(tags, day)
         query, previous = query.with_(name, as_=part), name
     return query.select(
-        exp.alias_(_sql(_day(day)), "business_date"),
+        exp.alias_(_sql(literal_day(day)), "business_date"),
         *[exp.column(name, quoted=True) for name in ("one_id", "person_no", *sorted(known))],
     ).from_(previous)
 
@@ -41,32 +43,43 @@ def _levels(tags: Sequence[Tag]) -> list[list[Tag]]:
     return [[tag for tag in tags if height[tag.name] == number] for number in range(count + 1)]
 
 
-def _measured(tags: Sequence[Tag], day: date, person_partials: str) -> exp.Select:
-    measures = [
-        exp.alias_(merged(tag, day), _raw(tag), quoted=True)
+def _measured(tags: Sequence[Tag], day: date, measures: str) -> exp.Select:
+    values = [
+        exp.alias_(_sql(value(tag, day)), _raw(tag), quoted=True)
         for tag in tags
         if tag.source is not None
     ]
     return (
-        exp.select("p.one_id", "p.person_no", *measures)
+        exp.select("p.one_id", "p.person_no", *values)
         .from_("persons AS p")
-        .join(f"{person_partials} AS x", on="x.one_id = p.one_id", join_type="left")
-        .group_by("p.one_id", "p.person_no")
+        .join(f"{measures} AS x", on="x.person_no = p.person_no", join_type="left")
     )
 
 
-def _with_scores(tags: Sequence[Tag], day: date) -> exp.Select:
+def _with_others(tags: Sequence[Tag], day: date) -> exp.Select:
+    """The measures with what models and free queries give, each joined as a side of its own."""
     query = exp.select("measured.*").from_("measured")
-    for number, model in enumerate(sorted({tag.model for tag in tags if tag.model})):
-        name = exp.Literal.string(model).sql()
-        probability = exp.alias_(exp.column("probability"), f"model {model}", quoted=True)
-        scores = exp.select("one_id", probability).from_("model_scores")
-        scores = scores.where(f"model = {name} AND business_date = {_day(day)}", dialect="duckdb")
-        side = f"scores_{number}"
-        query = query.select(exp.column(f"model {model}", table=side, quoted=True)).join(
-            scores.subquery(side), on=f"{side}.one_id = measured.one_id", join_type="left"
+    sides = [(_model_column(model, gives), scores_query(model, gives, day))
+             for model, gives in sorted({(t.model, t.gives) for t in tags if t.model})]
+    sides += [(_raw(tag), free_query(tag, day)) for tag in tags if tag.sql is not None]
+    for number, (name, side_query) in enumerate(sides):
+        side = f"side_{number}"
+        query = query.select(exp.alias_(exp.column("value", table=side), name, quoted=True)).join(
+            exp.alias_(side_query.subquery(), side),
+            on=f"{side}.one_id = measured.one_id", join_type="left",
         )
     return query
+
+
+def scores_query(model: str, gives: Gives, day: date) -> exp.Query:
+    """``one_id`` and ``value``: what a model gave on ``day``."""
+    name = exp.Literal.string(model).sql()
+    scores = exp.select("one_id", exp.alias_(exp.column(gives), "value")).from_("model_scores")
+    return scores.where(f"model = {name} AND business_date = {literal_day(day)}", dialect="duckdb")
+
+
+def _model_column(model: str | None, gives: Gives) -> str:
+    return f"model {model} {gives}"
 
 
 def _level(tags: Sequence[Tag], known: dict[str, Tag], previous: str) -> exp.Select:
@@ -92,33 +105,38 @@ def _edges_name(tag: Tag) -> str:
 
 def _value(tag: Tag, known: dict[str, Tag]) -> exp.Expr:
     """The tag's value: its origin, mapped, turned, and given what stands for the unknown."""
-    value, kind = _origin(tag, known)
+    found, kind = _origin(tag, known)
     if tag.map:
-        value = _mapped(value, tag.map)
+        found = _mapped(found, tag.map)
     if tag.values:
         listed = [exp.Literal.string(text) for text in tag.values]
-        value = exp.Case().when(exp.In(this=value.copy(), expressions=listed), value)
+        found = exp.Case().when(exp.In(this=found.copy(), expressions=listed), found)
     if tag.condition is not None:
         spelling = known[tag.of].map if tag.of else tag.map
-        value = comparison(tag.condition, Operand(value, kind, spelling), f"tag {tag.name}")
+        found = comparison(tag.condition, Operand(found, kind, spelling), f"tag {tag.name}")
     elif tag.bands is not None:
-        value = _banded(tag, value)
+        found = _banded(tag, found)
     elif tag.score is not None:
-        value = _scored(tag, tag.score, value, known)
+        found = _scored(tag, tag.score, found, known)
     if tag.otherwise is not None:
-        stand_in = literal(tag.otherwise, Operand(value, tag.type), f"tag {tag.name}, otherwise")
-        value = exp.Coalesce(this=value, expressions=[stand_in])
-    return value
+        stand_in = literal(tag.otherwise, Operand(found, tag.type), f"tag {tag.name}, otherwise")
+        found = exp.Coalesce(this=found, expressions=[stand_in])
+    return found
 
 
 def _origin(tag: Tag, known: dict[str, Tag]) -> tuple[exp.Expr, str]:
     where = f"tag {tag.name}"
     if tag.source is not None:
-        return exp.column(_raw(tag), quoted=True), measured_type(tag)
+        return exp.column(_raw(tag), quoted=True), value_type(tag)
     if tag.of is not None:
         return exp.column(tag.of, quoted=True), known[tag.of].type
     if tag.model is not None:
-        return exp.column(f"model {tag.model}", quoted=True), "number"
+        given = exp.column(_model_column(tag.model, tag.gives), quoted=True)
+        return given, "text" if tag.gives == "label" else "number"
+    if tag.stages is not None:
+        return _staged(tag, tag.stages, known), "text"
+    if tag.sql is not None:
+        return _as_type(exp.column(_raw(tag), quoted=True), tag), tag.type
     if tag.rule is not None:
         return exp.paren(condition(tag.rule, lambda n: operand(known, n, where), where)), "boolean"
     if tag.ratio is not None:
@@ -128,6 +146,23 @@ def _origin(tag: Tag, known: dict[str, Tag]) -> tuple[exp.Expr, str]:
     columns = [exp.column(name, quoted=True) for name in tag.join or []]
     texts: list[exp.Expr] = [exp.cast(column, "varchar") for column in columns]
     return reduce(lambda left, right: exp.DPipe(this=left, expression=right), texts), "text"
+
+
+def _staged(tag: Tag, stages: Sequence[Stage], known: dict[str, Tag]) -> exp.Expr:
+    """The last stage whose condition is true; an unknown condition is not true."""
+    where, case = f"tag {tag.name}", exp.Case()
+    for stage in reversed(stages):
+        holds = condition(stage.when, lambda name: operand(known, name, where), where)
+        case = case.when(holds, exp.Literal.string(stage.value))
+    return case
+
+
+def _as_type(value: exp.Expr, tag: Tag) -> exp.Expr:
+    kinds = {
+        "boolean": "BOOLEAN", "integer": "BIGINT", "number": "DOUBLE", "text": "VARCHAR",
+        "date": "DATE", "texts": "VARCHAR[]",
+    }
+    return exp.cast(value, exp.DataType.build(kinds[tag.type], dialect="duckdb"))
 
 
 def _mapped(value: exp.Expr, spellings: dict[str, str]) -> exp.Expr:
@@ -181,10 +216,6 @@ def _scored(
     return _sql(
         f"CASE WHEN {text} IS NOT NULL AND ({among}) THEN CAST({sign} AS BIGINT) END"
     )
-
-
-def _day(day: date) -> str:
-    return f"CAST('{day.isoformat()}' AS DATE)"
 
 
 def _sql(text: str) -> exp.Expr:

@@ -2,117 +2,226 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
-from sqlglot import exp
+from sqlglot import parse_one
 
 from lake.draft import Draft
 from lake.engines import duckdb as embedded
-from pipelines.tags.measures import Measure, daily, measures_of
+from lake.engines.duckdb import quoted
+from pipelines.tags.cells import MOMENT, OF_VALUES, Cell, Kind, all_cells
+from pipelines.tags.measures import SOURCES, Measure
+from schemas.measured import Measured
 from schemas.step import Step, everything, same_day
-from schemas.tag_definitions import Measured
-from schemas.tags import PARTIAL_MEASURES
+from schemas.table import Table, column
+from schemas.tags import PARTIAL_MEASURES, PARTIAL_VALUES, PARTIALS
 
-DATED = ("events", "order_lines")
-PERSON_PARTIALS = "person_partials"
+_ROW = "SELECT {columns} FROM {source} AS e{products} WHERE NOT e.bundle_id IS NULL"
+_PRODUCTS = " LEFT JOIN products AS p ON p.product_id = e.product_id"
+_DAILY: dict[str, str] = {
+    "count": "CAST(COUNT({v}) AS BIGINT)",
+    "sum": "CAST(SUM({v}) AS {type})",
+    "least": "MIN({v})",
+    "most": "MAX({v})",
+    "first": "MIN({moment}) FILTER (WHERE {v} IS NOT NULL)",
+    "last": "MAX({moment}) FILTER (WHERE {v} IS NOT NULL)",
+}
+# Two rows of one instant: the greater value is the last, whatever the order of arrival.
+_MOMENT = "{{'at': occurred_at, 'value': CAST({v} AS VARCHAR)}}"
 
 
-def stale_dates(draft: Draft, definitions: Iterable[Measured]) -> list[date]:
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What a day keeps of a measure: a column of ``partials``, or rows of ``partial_values``."""
+
+    kind: Kind
+    measure: Measure
+
+    @property
+    def name(self) -> str:
+        """Its column, or the name its values go by."""
+        return f"{self.kind}_{self.measure.id}"
+
+    @property
+    def type(self) -> pa.DataType:
+        """Its type in ``partials``."""
+        return MOMENT if self.kind in ("first", "last") else Cell(
+            self.kind, self.measure, "ever"
+        ).type
+
+
+def slots_of(cells: Iterable[Cell]) -> list[Slot]:
+    """What days must keep for ``cells``, once, by name."""
+    found = {}
+    for cell in cells:
+        for kind in _kept(cell):
+            slot = Slot(kind, cell.measure)
+            found[slot.name] = slot
+    return [slot for _, slot in sorted(found.items())]
+
+
+def _kept(cell: Cell) -> tuple[Kind, ...]:
+    """Dates are told by counts, all that is made of values by the values."""
+    if cell.kind in OF_VALUES:
+        return ("distinct",)
+    return (cell.kind,) if cell.kind in _DAILY else ("count",)
+
+
+def numbers(slots: Iterable[Slot]) -> list[Slot]:
+    """Those that are columns of ``partials``."""
+    return [slot for slot in slots if slot.kind in _DAILY]
+
+
+def partials_table(slots: Sequence[Slot]) -> Table:
+    """The table ``partials`` with a nullable column per slot."""
+    columns = [
+        column(slot.name, slot.type, f"{slot.kind} of {slot.measure.words}", nullable=True)
+        for slot in numbers(slots)
+    ]
+    return dataclasses.replace(PARTIALS, schema=pa.schema([*PARTIALS.schema, *columns]))
+
+
+def refresh_partials(draft: Draft, definitions: Iterable[Measured]) -> int:
+    """Compute the partials of the stale dates anew; returns the rows of ``partials``.
+
+    ``definitions`` are the tags and every model's features: all that measure anything. What
+    they need kept becomes ``partial_measures``.
+    """
+    slots = slots_of(all_cells(definitions))
+    chosen = stale_dates(draft, slots)
+    _keep_measures(draft, slots)
+    if not chosen:
+        return 0
+    for source in SOURCES:
+        draft.show_dates(source, chosen, f"{source}_of_dates")
+    views: dict[str, str] = {source: f"{source}_of_dates" for source in SOURCES}
+    rows = 0
+    for step, table in ((numbers_step(slots), partials_table(slots)), (values_step(slots), None)):
+        (name,) = step.writes
+        # Into a table first: sorted by bundle, so that a reader of few bundles skips the rest.
+        tree = embedded.placed(step, views).sql(dialect="duckdb")
+        draft.session.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {tree}")
+        key = ", ".join((table or PARTIAL_VALUES).key)
+        query = f"SELECT * FROM fresh ORDER BY {key}"
+        written = draft.replace_dates(name, chosen, query, table=table)
+        rows += written if name == PARTIALS.name else 0
+    draft.session.execute("DROP TABLE fresh")
+    for view in views.values():
+        draft.session.execute(f"DROP VIEW {view}")
+    return rows
+
+
+def stale_dates(draft: Draft, slots: Sequence[Slot]) -> list[date]:
     """Business dates whose partials this draft must compute again.
 
-    Those that got rows; all of them when the catalogue of products changed, or a measure is not
+    Those that got rows; all of them when the catalogue of products changed, or a slot is not
     among those that the partials were last made with (new, or gone and back).
     """
-    sources = ("events", "order_lines")
-    everything = sorted(
-        {date.fromisoformat(file.d) for name in sources for file in draft.files(name)}
-    )
+    every = sorted({date.fromisoformat(file.d) for name in SOURCES for file in draft.files(name)})
+    missing = {slot.name for slot in slots} - slots_held(draft)
+    if missing or (products_changed(draft) and any(s.measure.needs_products for s in slots)):
+        return every
+    return fresh_dates(draft)
+
+
+def fresh_dates(draft: Draft) -> list[date]:
+    """Business dates that got rows in this draft."""
+    return sorted({day for name in SOURCES for day in draft.changed_dates(name)})
+
+
+def products_changed(draft: Draft) -> bool:
+    """Whether this draft's catalogue of products is another than the released one."""
     released = draft.parent.files("products") if draft.parent else []
-    missing = {measure.name for measure in measures_of(definitions)} - _measures_held(draft)
-    if draft.files("products") != released or missing:
-        return everything
-    return sorted({day for name in sources for day in draft.changed_dates(name)})
+    return draft.files("products") != released
 
 
-def _measures_held(draft: Draft) -> set[str]:
+def slots_held(draft: Draft) -> set[str]:
+    """Names of the slots that every date's partials hold."""
     rows = draft.session.rows(f"SELECT measure FROM {PARTIAL_MEASURES.name}")
     return {str(name) for (name,) in rows}
 
 
-def _keep_measures(draft: Draft, names: set[str]) -> None:
+def _keep_measures(draft: Draft, slots: Sequence[Slot]) -> None:
     """What a refresh leaves out is forgotten, so that its return makes all dates stale."""
-    if names == _measures_held(draft):
+    if {slot.name for slot in slots} == slots_held(draft):
         return
-    rows = pa.table([pa.array(sorted(names), pa.string())], schema=PARTIAL_MEASURES.schema)
-    draft.session.register("fresh_measures", rows)
+    rows = [{"measure": slot.name, "says": f"{slot.kind} of {slot.measure.words}"}
+            for slot in slots]
+    fresh = pa.Table.from_pylist(rows, schema=PARTIAL_MEASURES.schema)
+    draft.session.register("fresh_measures", fresh)
     draft.replace(PARTIAL_MEASURES.name, "SELECT * FROM fresh_measures ORDER BY measure")
     draft.session.execute("DROP VIEW fresh_measures")
 
 
-def refresh_partials(draft: Draft, definitions: Iterable[Measured]) -> int:
-    """Compute the partials of the stale dates anew; returns their rows.
-
-    ``definitions`` are the tags and every model's features: all that measure anything. Their
-    measures become ``partial_measures``.
-    """
-    definitions = list(definitions)
-    measures = measures_of(definitions)
-    chosen = stale_dates(draft, definitions)
-    _keep_measures(draft, {measure.name for measure in measures})
-    if not chosen:
-        return 0
-    for source in DATED:
-        draft.show_dates(source, chosen, f"{source}_of_dates")
-    # Into a table first: many measures at once into many files cost twice the time.
-    step = partials_step(measures)
-    tree = embedded.placed(step, {name: f"{name}_of_dates" for name in DATED})
-    draft.session.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {tree.sql(dialect='duckdb')}")
-    rows = draft.replace_dates("partials", chosen, "SELECT * FROM fresh")
-    draft.session.execute("DROP TABLE fresh")
-    for source in DATED:
-        draft.session.execute(f"DROP VIEW {source}_of_dates")
-    return rows
+def numbers_step(slots: Sequence[Slot]) -> Step:
+    """The columns of ``partials``, one row per bundle, date and source."""
+    parts = []
+    for source in SOURCES:
+        mine = [slot for slot in numbers(slots) if slot.measure.source == source]
+        forms = [f'{_form(slot)} AS "{slot.name}"' for slot in mine]
+        others = [
+            f'CAST(NULL AS {embedded.sql_type(slot.type)}) AS "{slot.name}"'
+            for slot in numbers(slots) if slot.measure.source != source
+        ]
+        by_name = {text.rsplit(" AS ", 1)[1]: text for text in [*forms, *others]}
+        listed = ", ".join(text for _, text in sorted(by_name.items()))
+        parts.append(
+            f"SELECT bundle_id, business_date, {quoted(source)} AS source"
+            f"{', ' if listed else ''}{listed} "
+            f"FROM ({rows_query(source, [slot.measure for slot in mine])}) "
+            f"GROUP BY bundle_id, business_date"
+        )
+    return _step("partials", " UNION ALL ".join(parts), "mergeable daily measures per bundle")
 
 
-def partials_step(measures: Sequence[Measure]) -> Step:
-    """The partials of every measure from the rows of the dates that changed."""
-    parts = [daily(measure, measure.source) for measure in measures]
+def values_step(slots: Sequence[Slot]) -> Step:
+    """The rows of ``partial_values``: each value that a bundle had on a date, and how often."""
+    parts = [
+        f"SELECT bundle_id, business_date, {quoted(slot.name)} AS measure, "
+        f'CAST("v_{slot.measure.id}" AS VARCHAR) AS value, COUNT(*) AS count '
+        f"FROM ({rows_query(slot.measure.source, [slot.measure])}) "
+        f"GROUP BY bundle_id, business_date, value"
+        for slot in slots
+        if slot.kind not in _DAILY
+    ] or [
+        "SELECT bundle_id, business_date, '' AS measure, '' AS value, 1 AS count FROM events "
+        "WHERE false"
+    ]
+    return _step("partial_values", " UNION ALL ".join(parts), "the values of a day per bundle")
+
+
+def _step(name: str, sql: str, says: str) -> Step:
     return Step(
-        name="partials",
+        name=name,
         kind="sql",
-        reads={**dict.fromkeys(DATED, same_day()), "products": everything()},
-        writes=("partials",),
-        sql=exp.union(*parts, distinct=False, copy=False) if len(parts) > 1 else parts[0],
-        says="mergeable daily measures per bundle",
+        reads={**dict.fromkeys(SOURCES, same_day()), "products": everything()},
+        writes=(name,),
+        sql=parse_one(sql, dialect="duckdb"),
+        says=says,
     )
 
 
-def person_partials_sql(day: date) -> str:
-    """A query of the partials up to ``day``, each with its person.
-
-    A row goes to whom its bundle belonged on the row's own business date.
-    """
-    return (
-        'SELECT b.one_id, x.business_date, x.measure, x.count, x."sum", x.first_at, x.last_at, '
-        'x.last_value, x."values" FROM partials AS x JOIN bundle_persons AS b '
-        "ON b.bundle_id = x.bundle_id "
-        "AND b.valid_from <= x.business_date AND x.business_date < b.valid_to "
-        f"WHERE x.business_date <= CAST('{day.isoformat()}' AS DATE)"
+def rows_query(source: str, measures: Sequence[Measure]) -> str:
+    """Rows of a source that count for one of ``measures``; ``v_<id>`` is what each takes."""
+    unique = {measure.id: measure for measure in measures}
+    columns = ["e.bundle_id", "e.business_date", "e.occurred_at"] + [
+        f'{measure.counted.sql(dialect="duckdb")} AS "v_{measure.id}"'
+        for measure in unique.values()
+    ]
+    needs_products = any(measure.needs_products for measure in measures)
+    query = _ROW.format(
+        columns=", ".join(columns), source=source, products=_PRODUCTS if needs_products else ""
     )
+    counts = " OR ".join(f'"v_{one}" IS NOT NULL' for one in unique) or "false"
+    return f"SELECT * FROM ({query}) WHERE {counts}"
 
 
-def keep_person_partials(draft: Draft) -> str:
-    """Make ``person_partials_sql`` of the draft's date a temporary table; returns its name.
-
-    For readers who come more than once; end with ``drop_person_partials``.
-    """
-    query = person_partials_sql(draft.business_date)
-    draft.session.execute(f"CREATE OR REPLACE TEMP TABLE {PERSON_PARTIALS} AS {query}")
-    return PERSON_PARTIALS
-
-
-def drop_person_partials(draft: Draft) -> None:
-    """Remove what ``keep_person_partials`` made."""
-    draft.session.execute(f"DROP TABLE IF EXISTS {PERSON_PARTIALS}")
+def _form(slot: Slot) -> str:
+    name = f'"v_{slot.measure.id}"'
+    return _DAILY[slot.kind].format(
+        v=name, moment=_MOMENT.format(v=name), type=embedded.sql_type(slot.type)
+    )

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 
 from lake.draft import Draft
 from pipelines.tags.factory import tag_query
-from pipelines.tags.partials import person_partials_sql
+from pipelines.tags.state import drop_work, refresh_person_measures
 from pipelines.tags.vocabulary import tag_values_table
 from schemas.errors import ConfigError
 from schemas.tag_definitions import Tag
 
-_REGROUPED = "regrouped_partials"
-
 
 def publish_tags(draft: Draft, tags: Sequence[Tag]) -> int:
-    """Write ``tag_values`` of the draft's date; returns the number of persons.
+    """Write ``person_measures`` and ``tag_values`` of the draft's date; returns the persons.
 
     ``tags`` come from ``declared``; ``partials``, ``persons``, ``bundle_persons`` and
     ``model_scores`` of the draft are read. ConfigError when a tag has changed its type.
@@ -23,11 +21,12 @@ def publish_tags(draft: Draft, tags: Sequence[Tag]) -> int:
     table = tag_values_table(tags)
     _require_same_types(draft, tags)
     day = draft.business_date
-    draft.session.execute(f"CREATE TEMP VIEW {_REGROUPED} AS {person_partials_sql(day)}")
-    query = tag_query(tags, day, _REGROUPED).sql(dialect="duckdb")
-    rows = draft.replace_dates("tag_values", [day], query, table=table)
-    draft.session.execute(f"DROP VIEW {_REGROUPED}")
-    return rows
+    try:
+        refresh_person_measures(draft, tags)
+        query = tag_query(tags, day, "work_measures").sql(dialect="duckdb")
+        return draft.replace_dates("tag_values", [day], query, table=table)
+    finally:
+        drop_work(draft)
 
 
 def _require_same_types(draft: Draft, tags: Sequence[Tag]) -> None:

@@ -3,44 +3,111 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 from sqlglot import exp
 
+from domain.definitions import Placed
+from domain.near import meant
+from pipelines.tags.cells import value_type
 from pipelines.tags.conditions import Operand
+from pipelines.tags.places import Entry, entries
 from schemas.errors import ConfigError
 from schemas.rules import Rule
 from schemas.table import Table, column
-from schemas.tag_definitions import Measured, Tag, TagFile, Type
+from schemas.tag_definitions import Tag, TagFile, Type
 from schemas.tags import TAG_VALUES
 
 ARROW: dict[Type, pa.DataType] = {
     "boolean": pa.bool_(), "integer": pa.int64(), "number": pa.float64(), "text": pa.string(),
+    "date": pa.date32(), "texts": pa.list_(pa.string()),
 }
 
 
-def declared(files: Iterable[TagFile]) -> list[Tag]:
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """The tags that are right, each after those it speaks of, and what is wrong with others."""
+
+    tags: list[Tag]
+    errors: list[ConfigError]
+
+
+def declared(files: Iterable[TagFile | Placed[TagFile]]) -> list[Tag]:
     """All tags, each after those it speaks of.
 
-    ConfigError for two tags of one name, a tag that is not there, a cycle, or a declared type
-    that the definition does not give.
+    ConfigError for two tags of one name, a tag that is not there, a cycle, a declared type that
+    the definition does not give, or a former name that is not free.
     """
-    tags: dict[str, Tag] = {}
-    for tag in (tag for file in files for tag in file.tags):
-        if tag.name in tags or tag.name in TAG_VALUES.columns:
-            raise ConfigError(
-                f"two tags are called {tag.name!r}", expected="one tag, or column, of a name",
-                got=f"{tags[tag.name].label if tag.name in tags else 'a column'} and {tag.label}",
-                where=f"tag {tag.name}", todo="rename one of the two",
-            )
-        tags[tag.name] = tag
+    found = examined(entries(files))
+    if found.errors:
+        raise found.errors[0]
+    return found.tags
+
+
+def examined(given: Sequence[Entry], unreadable: Collection[str] = ()) -> Examined:
+    """As ``declared``, with every error; what speaks of a wrong tag is left out silently.
+
+    ``unreadable`` are names of tags that are declared, and are not among ``given``.
+    """
+    errors: list[ConfigError] = []
+    book = _by_name(given, errors)
+    for entry in book.values():
+        errors += _names_not_free(entry, book)
+    wrong = set(unreadable)
     ordered: dict[str, Tag] = {}
-    for name in sorted(tags):
-        _place(name, tags, ordered, ())
-    for tag in ordered.values():
-        _require_type(tag, ordered)
-    return list(ordered.values())
+    for name in sorted(book):
+        _place(name, book, ordered, wrong, errors, ())
+    for name, tag in list(ordered.items()):
+        if not references(tag) & wrong:
+            try:
+                _require_type(book[name], ordered)
+                continue
+            except ConfigError as error:
+                errors.append(book[name].told(error))
+        wrong.add(name)
+        del ordered[name]
+    return Examined(list(ordered.values()), errors)
+
+
+def _by_name(given: Sequence[Entry], errors: list[ConfigError]) -> dict[str, Entry]:
+    book: dict[str, Entry] = {}
+    for entry in given:
+        name = entry.tag.name
+        if name in book or name in TAG_VALUES.columns:
+            other = f"{book[name].tag.label} at {book[name].where}" if name in book else "a column"
+            errors.append(ConfigError(
+                f"two tags are called {name!r}", expected="one tag, or column, of a name",
+                got=f"{other}, and {entry.tag.label}",
+                where=entry.where, todo="rename one of the two",
+            ))
+        else:
+            book[name] = entry
+    return book
+
+
+def _names_not_free(entry: Entry, book: Mapping[str, Entry]) -> list[ConfigError]:
+    """Former names that a tag still has, or that another claims too."""
+    found = []
+    for name in entry.tag.formerly:
+        others = [
+            one.tag.name for one in book.values()
+            if name in one.tag.formerly and one.tag.name < entry.tag.name
+        ]
+        if name in book:
+            found.append(ConfigError(
+                f"{name!r} is no former name: there is a tag of this name",
+                expected="names that no tag has now", got=name, where=entry.at("formerly", name),
+                todo=f"take the tag at {book[name].where} out, or {name} out of `formerly`",
+            ))
+        elif others:
+            found.append(ConfigError(
+                f"two tags were formerly {name!r}", expected="one tag that goes on with its past",
+                got=f"{others[0]} and {entry.tag.name}", where=entry.at("formerly", name),
+                todo="leave it with the tag that means what it meant",
+            ))
+    return found
 
 
 def references(tag: Tag) -> set[str]:
@@ -49,6 +116,7 @@ def references(tag: Tag) -> set[str]:
     if tag.ratio is not None:
         found |= {tag.ratio.of, tag.ratio.to}
     rules = [rule for rule in (tag.rule, tag.score.among if tag.score else None) if rule]
+    rules += [stage.when for stage in tag.stages or []]
     return found | fields_of(rules)
 
 
@@ -68,10 +136,10 @@ def operand(tags: dict[str, Tag], name: str, where: str) -> Operand:
     if name not in tags:
         raise ConfigError(
             f"there is no tag {name!r}", expected="one of " + ", ".join(sorted(tags)), got=name,
-            where=where, todo="see `guiyi table show tag_values`",
+            where=where, todo=meant(name, tags) or "see `guiyi tag describe NAME`",
         )
     tag = tags[name]
-    values = tuple(tag.values) or tuple(band.value for band in tag.bands or [])
+    values = tuple(tag.values) or tuple(part.value for part in tag.bands or tag.stages or [])
     return Operand(exp.column(name, quoted=True), tag.type, tag.map, values)
 
 
@@ -85,28 +153,50 @@ def tag_values_table(tags: Sequence[Tag]) -> Table:
 
 
 def _place(
-    name: str, tags: dict[str, Tag], ordered: dict[str, Tag], above: tuple[str, ...]
+    name: str, book: Mapping[str, Entry], ordered: dict[str, Tag], wrong: set[str],
+    errors: list[ConfigError], above: tuple[str, ...],
 ) -> None:
-    if name in above:
-        raise ConfigError(
-            "tags that define each other", expected="no tag that speaks of itself",
-            got=" → ".join([*above[above.index(name) :], name]), where=f"tag {name}",
-        )
-    if name in ordered:
+    """Order ``name`` after what it speaks of, unless it is wrong or speaks of what is."""
+    if name in ordered or name in wrong:
         return
-    where = f"tag {above[-1]}" if above else ""
-    operand(tags, name, where)
-    for other in sorted(references(tags[name])):
-        _place(other, tags, ordered, (*above, name))
-    ordered[name] = tags[name]
+    if name in above:
+        ring = [*above[above.index(name) :], name]
+        errors.append(ConfigError(
+            "tags that define each other", expected="no tag that speaks of itself",
+            got=" → ".join(ring), where=book[above[-1]].at("name", name),
+            todo="take one of these references out",
+        ))
+        wrong.update(ring)
+        return
+    entry = book[name]
+    for other in sorted(references(entry.tag)):
+        if other not in book and other not in wrong:
+            errors.append(_no_such(other, entry, book))
+            wrong.add(name)
+        elif other in book:
+            _place(other, book, ordered, wrong, errors, (*above, name))
+    if name not in wrong and not references(entry.tag) & wrong:
+        ordered[name] = entry.tag
+    else:
+        wrong.add(name)
 
 
-def _require_type(tag: Tag, tags: dict[str, Tag]) -> None:
+def _no_such(name: str, entry: Entry, book: Mapping[str, Entry]) -> ConfigError:
+    return ConfigError(
+        f"there is no tag {name!r}", expected="one of " + ", ".join(sorted(book)), got=name,
+        where=entry.at("name", name),
+        todo=meant(name, book) or "name a declared tag, or declare this one",
+    )
+
+
+def _require_type(entry: Entry, tags: dict[str, Tag]) -> None:
+    tag = entry.tag
     given = _turned_type(tag, _origin_type(tag, tags))
     if given != tag.type:
         raise ConfigError(
             f"the tag {tag.name} does not give the type it declares", expected=tag.type,
-            got=given, where=f"tag {tag.name}", todo=f"declare `type: {given}`, or mend the rest",
+            got=given, where=entry.at("type"),
+            todo=f"declare `type: {given}`, or mend the rest",
         )
 
 
@@ -128,17 +218,14 @@ def _turned_type(tag: Tag, origin: Type) -> Type:
 def _origin_type(tag: Tag, tags: dict[str, Tag]) -> Type:
     if tag.of is not None:
         return tags[tag.of].type
-    if tag.join is not None:
+    if tag.sql is not None:
+        return tag.type
+    if tag.join is not None or tag.stages is not None:
         return "text"
     if tag.rule is not None:
         return "boolean"
-    if tag.ratio is not None or tag.model is not None:
+    if tag.ratio is not None:
         return "number"
-    return measured_type(tag)
-
-
-def measured_type(definition: Measured) -> Type:
-    """The type of a measure over a source."""
-    if definition.measure == "any":
-        return "boolean"
-    return "text" if definition.measure == "last" else "integer"
+    if tag.model is not None:
+        return "text" if tag.gives == "label" else "number"
+    return value_type(tag)

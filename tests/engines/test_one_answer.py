@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,8 +15,8 @@ from lake.engines import spark as outgrown
 from lake.store import Lake
 from pipelines.ingest.normalising import normalise_step
 from pipelines.tags import declared
-from pipelines.tags.measures import measures_of
-from pipelines.tags.partials import partials_step
+from pipelines.tags.cells import all_cells
+from pipelines.tags.partials import Slot, numbers_step, slots_of, values_step
 from schemas.step import Step
 
 
@@ -56,8 +56,11 @@ def test_a_rows_step_gives_the_same_table_on_spark(sample_lake: Lake, spark: Any
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-def test_an_sql_step_gives_the_same_table_on_spark(sample_lake: Lake, spark: Any) -> None:
-    step = partials_step(measures_of(declared(settings.read().tags)))
+@pytest.mark.parametrize("make", [numbers_step, values_step])
+def test_an_sql_step_gives_the_same_table_on_spark(
+    sample_lake: Lake, spark: Any, make: Callable[[Sequence[Slot]], Step]
+) -> None:
+    step = make(slots_of(all_cells(declared(settings.read().tags))))
     assert step.kind == "sql"
     here, there = on_duckdb(sample_lake, step), on_spark(spark, sample_lake, step)
     assert here.num_rows > 500

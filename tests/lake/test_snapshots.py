@@ -64,3 +64,30 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> 
     (tmp_path / "churn").write_text("a file where the folder should be")
     with pytest.raises(StorageError, match="could not be written"):
         snapshots.keep(tmp_path, "churn", {"model.json": b"1"})
+
+
+def test_a_snapshot_written_file_by_file_is_that_written_at_once(tmp_path: Path) -> None:
+    with snapshots.writing(tmp_path, "tag_bitmaps") as draft:
+        draft.add("b", b"2")
+        draft.add("a", b"1")
+        version = draft.finish()
+    assert version == snapshots.version_of({"a": b"1", "b": b"2"})
+    assert snapshots.read(tmp_path, "tag_bitmaps", version) == {"a": b"1", "b": b"2"}
+
+
+def test_a_snapshot_that_was_not_finished_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), snapshots.writing(tmp_path, "tag_bitmaps") as draft:
+        draft.add("a", b"1")
+        raise RuntimeError
+    assert list((tmp_path / "tag_bitmaps").iterdir()) == []
+
+
+def test_versions_that_nothing_names_can_be_dropped(tmp_path: Path) -> None:
+    kept = snapshots.keep(tmp_path, "tag_bitmaps", {"a": b"1"})
+    gone = snapshots.keep(tmp_path, "tag_bitmaps", {"a": b"2"})
+    (tmp_path / "tag_bitmaps" / ".draft.1").mkdir()
+    assert snapshots.drop(tmp_path, "tag_bitmaps", {kept}) == 2
+    assert snapshots.read(tmp_path, "tag_bitmaps", kept) == {"a": b"1"}
+    with pytest.raises(NotFoundError, match=gone):
+        snapshots.read(tmp_path, "tag_bitmaps", gone)
+    assert snapshots.drop(tmp_path, "none", set()) == 0

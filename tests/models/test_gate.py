@@ -1,38 +1,48 @@
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+
+import msgspec
 
 from models.gate import refusals
-from models.quality import Bin, auc, brier, calibration, calibration_error
+from models.quality import Bin, Gain, calibration_error
+from models.training import Figures
 from schemas.model_definitions import Gate
 
-GATE = Gate(margin_auc=0.02, max_calibration_error=0.05, max_feature_auc=0.95, min_rows=10)
+GATE = Gate(margin=0.02, max_calibration_error=0.05, max_feature_auc=0.95, min_rows=10)
 GOOD = [Bin(0.2, 0.22, 100), Bin(0.6, 0.58, 100)]
 
 
-def test_a_margin_that_is_just_reached_passes() -> None:
-    assert refusals(GATE, 0.82, 0.80, GOOD, []) == []
+def figures(low: float, gain: float = 0.03, bins: list[Bin] = GOOD) -> Figures:
+    return Figures("AUC", Gain(0.83, 0.80, gain, low, gain + 0.01), 0.83, 0.80, 0.1, bins)
 
 
-def test_a_model_below_the_margin_is_refused_with_both_figures() -> None:
-    (reason,) = refusals(GATE, 0.81, 0.80, GOOD, [])
-    assert reason == "AUC 0.810 does not beat the baseline's 0.800 by 0.02"
+def test_a_margin_that_the_lower_end_just_reaches_passes() -> None:
+    assert refusals(GATE, figures(0.02), []) == []
+
+
+def test_a_gain_whose_interval_goes_below_the_margin_is_refused_with_its_figures() -> None:
+    (reason,) = refusals(GATE, figures(0.019), [])
+    assert reason == (
+        "AUC 0.830 does not beat the baseline's 0.800 by 0.02: "
+        "the gain is 0.030, between 0.019 and 0.040"
+    )
 
 
 def test_probabilities_that_do_not_come_true_are_refused() -> None:
     bad = [Bin(0.2, 0.4, 100), Bin(0.6, 0.6, 100)]
     assert calibration_error(bad) == 0.1
-    assert refusals(GATE, 0.9, 0.8, bad, []) == ["calibration error 0.100 is above 0.05"]
+    assert refusals(GATE, figures(0.02, bins=bad), []) == ["calibration error 0.100 is above 0.05"]
+
+
+def test_amounts_that_are_not_paid_are_refused() -> None:
+    gate = msgspec.structs.replace(GATE, max_amount_error=0.1)
+    told = replace(figures(0.02), amounts=[Bin(120.0, 100.0, 5), Bin(300.0, 300.0, 5)])
+    assert refusals(gate, told, []) == []
+    told = replace(told, amounts=[Bin(200.0, 100.0, 5), Bin(300.0, 300.0, 5)])
+    assert refusals(gate, told, []) == ["amounts are off by 0.250, above 0.1"]
 
 
 def test_a_leak_is_refused_by_name() -> None:
-    assert refusals(GATE, 0.99, 0.8, GOOD, ["peek"]) == ["features that know the future: peek"]
-
-
-def test_figures_equal_those_worked_out_by_hand() -> None:
-    y = np.array([0.0, 0.0, 1.0, 1.0])
-    p = np.array([0.1, 0.4, 0.35, 0.8])
-    assert auc(y, p) == 0.75
-    assert brier(y, p) == round((0.01 + 0.16 + 0.4225 + 0.04) / 4, 6)
-    assert [b.count for b in calibration(y, p)] == [1, 1, 1, 1]
-    assert auc(np.ones(3), np.ones(3)) == 0.5
+    told = refusals(GATE, figures(0.02), ["peek"])
+    assert told == ["features that know the future: peek"]

@@ -13,8 +13,8 @@ from lake import conf
 from lake.draft import Draft
 from lake.store import open_lake
 from pipelines.tags import declared, publish_tags, refresh_partials
-from pipelines.tags.measures import measures_of
-from pipelines.tags.partials import stale_dates
+from pipelines.tags.cells import all_cells
+from pipelines.tags.partials import slots_of, stale_dates
 from schemas.model_definitions import Model
 from schemas.tag_definitions import Tag, TagFile
 from tests import tiny
@@ -43,7 +43,9 @@ def random_events(seed: int, days: int = 40) -> list[tuple[Any, ...]]:
 
 
 def partial_rows(draft: Draft) -> list[tuple[object, ...]]:
-    return draft.session.rows("SELECT * FROM partials ORDER BY ALL")
+    return draft.session.rows("SELECT * FROM partials ORDER BY ALL") + draft.session.rows(
+        "SELECT * FROM partial_values ORDER BY ALL"
+    )
 
 
 @pytest.mark.rule("CDP-6")
@@ -137,7 +139,7 @@ def test_only_dates_with_new_rows_are_computed_again(
         draft.publish("run", "inputs", "rules", lambda: CLOCK)
     with tiny.tiny_draft(tmp_path) as draft:
         tiny.put_lines(draft, [(1, tiny.at(3), "late", 10)])
-        assert stale_dates(draft, sample_tags) == [tiny.DAY - timedelta(days=3)]
+        assert stale_dates(draft, slots_of(all_cells(sample_tags))) == [tiny.DAY - timedelta(days=3)]
 
 
 def test_a_new_measure_is_computed_over_history(tmp_path: Path, sample_tags: list[Tag]) -> None:
@@ -182,10 +184,10 @@ def test_a_measure_that_leaves_and_returns_is_computed_for_the_days_between(
 
 
 def test_tags_and_features_that_ask_the_same_share_a_measure(sample_tags: list[Tag]) -> None:
-    (model,) = conf.load("models", Model)
-    of_tags = {measure.name for measure in measures_of(sample_tags)}
-    of_model = {measure.name for measure in measures_of([model.event, *model.features])}
-    assert "distinct order_lines.order_id where refund_of IS NULL" in of_tags & of_model
+    (churn,) = (model for model in conf.load("models", Model) if model.name == "churn")
+    of_tags = {slot.measure.words for slot in slots_of(all_cells(sample_tags))}
+    of_model = {slot.measure.words for slot in slots_of(all_cells(churn.measured))}
+    assert "order_lines.order_id where refund_of IS NULL" in of_tags & of_model
     assert len(of_tags) == 8
 
 

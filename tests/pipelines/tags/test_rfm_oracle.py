@@ -13,9 +13,11 @@ import pytest
 from lake.engines import duckdb as embedded
 from lake.engines.duckdb import Session
 from pipelines.tags import declared
+from pipelines.tags.cells import all_cells
+from pipelines.tags.direct import direct
 from pipelines.tags.factory import tag_query
-from pipelines.tags.measures import measures_of
-from pipelines.tags.partials import partials_step
+from pipelines.tags.merging import History, merged
+from pipelines.tags.partials import numbers_step, slots_of, values_step
 from schemas.tag_definitions import Tag, TagFile
 from tests import tiny
 
@@ -74,16 +76,18 @@ def by_numpy(orders: list[tuple[str, date, int]]) -> dict[str, str]:
 
 
 @pytest.mark.rule("CDP-6")
+@pytest.mark.parametrize("plan", ["direct", "merged"])
 def test_scores_equal_those_of_the_r_package(
-    tmp_path: Path, orders: list[tuple[str, date, int]]
+    tmp_path: Path, orders: list[tuple[str, date, int]], plan: str
 ) -> None:
     tags = rfm_tags()
-    noon = [tiny.local(f"{on} 12:00:00") for _, on, _ in orders]
+    cells = all_cells(tags)
+    numbers = {name: number for number, name in enumerate(sorted({name for name, _, _ in orders}))}
     lines = pa.table(
         {
-            "bundle_id": [name for name, _, _ in orders],
+            "bundle_id": [numbers[name] for name, _, _ in orders],
             "business_date": [on for _, on, _ in orders],
-            "occurred_at": noon,
+            "occurred_at": [tiny.local(f"{on} 12:00:00") for _, on, _ in orders],
             "order_id": [f"o{n}" for n in range(len(orders))],
             "paid_minor": [paid for _, _, paid in orders],
         }
@@ -91,16 +95,18 @@ def test_scores_equal_those_of_the_r_package(
     # Without a lake: seven hundred dates would be as many files.
     with Session(tmp_path) as session:
         session.register("order_lines", lines)
-        step = partials_step(measures_of(tags))
-        session.register("partials", embedded.run(session, step, {}))
-        session.execute(
-            "CREATE TABLE person_partials AS SELECT bundle_id AS one_id, * EXCLUDE (bundle_id) "
-            "FROM partials"
+        session.register("events", lines)
+        session.register(
+            "persons", pa.table({"one_id": list(numbers), "person_no": list(numbers.values())})
         )
         session.execute(
-            "CREATE TABLE persons AS SELECT DISTINCT one_id, 0 AS person_no FROM person_partials"
+            "CREATE TABLE work_bundle_numbers AS SELECT person_no AS bundle_id, person_no, "
+            "DATE '0001-01-01' AS valid_from, DATE '9999-12-31' AS valid_to FROM persons"
         )
-        query = tag_query(tags, ANALYSIS, "person_partials").sql(dialect="duckdb")
+        for step in (numbers_step(slots_of(cells)), values_step(slots_of(cells))):
+            session.register(step.writes[0], embedded.run(session, step, {}))
+        made = direct(cells, ANALYSIS) if plan == "direct" else merged(cells, ANALYSIS, History())
+        query = tag_query(tags, ANALYSIS, f"({made})").sql(dialect="duckdb")
         rows = session.rows(f"SELECT one_id, rfm FROM ({query})")
     found = {str(name): score for name, score in rows}
     assert len(found) == 995

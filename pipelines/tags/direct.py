@@ -1,0 +1,85 @@
+"""Cells computed from events, without partials: a first load, or a new tag over history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from lake.engines.duckdb import quoted, sql_type
+from pipelines.tags.cells import OF_VALUES, Cell
+from pipelines.tags.merging import History, joined, last_run, values_of_rows
+from pipelines.tags.partials import Slot, rows_query
+from pipelines.tags.windows import span
+
+_MOMENT = "{{'at': occurred_at, 'value': CAST({v} AS VARCHAR)}}"
+
+
+def direct(cells: Sequence[Cell], day: date, bundles: str = History().bundles) -> str:
+    """A query of ``person_no`` and each of ``cells`` on ``day``, from the sources' rows.
+
+    The same cells as ``merging.merged`` gives. ``bundles`` says whose a bundle was when.
+    """
+    parts = []
+    for source in sorted({cell.measure.source for cell in cells}):
+        mine = [c for c in cells if c.measure.source == source and c.kind not in OF_VALUES]
+        plain = [cell for cell in mine if cell.kind != "run_from"]
+        if plain:
+            parts.append(_numbers(plain, day, source, bundles))
+        parts += [_runs(cell, day, bundles) for cell in mine if cell.kind == "run_from"]
+    values = [cell for cell in cells if cell.kind in OF_VALUES]
+    if values:
+        parts.append(_values(values, day, bundles))
+    return joined(parts, cells)
+
+
+def _rows(cells: Sequence[Cell], day: date, bundles: str) -> str:
+    """Rows that count for one of the cells, inside one of the windows, with their person."""
+    source = cells[0].measure.source
+    firsts = [span(cell.window, day).first for cell in cells]
+    known = [first for first in firsts if first is not None]
+    inside = f"x.business_date <= CAST('{day}' AS DATE)"
+    if len(known) == len(firsts):
+        inside += f" AND x.business_date >= CAST('{min(known)}' AS DATE)"
+    rows = rows_query(source, [cell.measure for cell in cells])
+    return f"{History(bundles=bundles).of(f'({rows})')} WHERE {inside}"
+
+
+def _numbers(cells: Sequence[Cell], day: date, source: str, bundles: str) -> str:
+    forms = ", ".join(f'{_form(cell, day)} AS "{cell.name}"' for cell in cells)
+    return f"SELECT person_no, {forms} FROM ({_rows(cells, day, bundles)}) GROUP BY person_no"
+
+
+def _form(cell: Cell, day: date) -> str:
+    name, inside = f'"v_{cell.measure.id}"', span(cell.window, day).sql()
+    moment = _MOMENT.format(v=name)
+    counted = f"FILTER (WHERE {name} IS NOT NULL AND {inside})"
+    forms = {
+        "count": f"CAST(COUNT({name}) FILTER (WHERE {inside}) AS BIGINT)",
+        "sum": f"CAST(COALESCE(SUM({name}) {counted}, 0) AS {sql_type(cell.type)})",
+        "least": f"MIN({name}) {counted}",
+        "most": f"MAX({name}) {counted}",
+        "first": f"MIN({moment}) {counted}",
+        "last": f"MAX({moment}) {counted}",
+        "first_on": f"MIN(business_date) {counted}",
+        "last_on": f"MAX(business_date) {counted}",
+        "days": f"CAST(COUNT(DISTINCT business_date) {counted} AS BIGINT)",
+    }
+    return forms[cell.kind]
+
+
+def _runs(cell: Cell, day: date, bundles: str) -> str:
+    inside = span(cell.window, day).sql()
+    return last_run(cell, f"SELECT * FROM ({_rows([cell], day, bundles)}) WHERE {inside}")
+
+
+def _values(cells: Sequence[Cell], day: date, bundles: str) -> str:
+    by_measure: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_measure.setdefault(cell.measure.id, []).append(cell)
+    rows = " UNION ALL ".join(
+        f"SELECT person_no, {quoted(Slot('distinct', mine[0].measure).name)} AS measure, "
+        f'CAST("v_{mine[0].measure.id}" AS VARCHAR) AS value, business_date, 1 AS count '
+        f"FROM ({_rows(mine, day, bundles)})"
+        for _, mine in sorted(by_measure.items())
+    )
+    return values_of_rows(cells, day, rows)

@@ -1,0 +1,93 @@
+"""Free SQL of batch tags: one SELECT over tables of the lake, that gives the same on each run."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import sqlglot
+from sqlglot import exp
+
+from schemas import catalog
+from schemas.errors import ConfigError
+from schemas.tag_definitions import Tag
+
+_NOT_HERE = ("tag_values", "tag_coverage", "audience_members")
+_UNSTEADY = (exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime, exp.Rand, exp.Uuid)
+_UNSTEADY_NAMES = {"now", "today", "random", "uuid", "get_current_timestamp", "nextval"}
+
+
+def free_query(tag: Tag, day: date) -> exp.Query:
+    """The tag's query with ``:business_date`` filled in.
+
+    ConfigError for more than one SELECT, a table that is not in the lake or is made after the
+    tags, a function that reads files or the clock, and columns other than ``one_id, value``.
+    """
+    tree = _parsed(tag)
+    _require_columns(tag, tree)
+    _require_tables(tag, tree)
+    _require_steady(tag, tree)
+    literal = exp.cast(exp.Literal.string(day.isoformat()), exp.DataType.Type.DATE)
+    for node in list(tree.find_all(exp.Placeholder)):
+        if node.name != "business_date":
+            raise _wrong(tag, "a query has one parameter", ":business_date", f":{node.name}")
+        node.replace(literal.copy())
+    return tree
+
+
+def tables_read(tag: Tag) -> list[str]:
+    """Tables of the lake that the tag's query reads, by name."""
+    tree = _parsed(tag)
+    inner = {with_.alias for with_ in tree.find_all(exp.CTE)}
+    return sorted({table.name for table in tree.find_all(exp.Table)} - inner)
+
+
+def _parsed(tag: Tag) -> exp.Query:
+    try:
+        trees = [tree for tree in sqlglot.parse(tag.sql or "", dialect="duckdb") if tree]
+    except sqlglot.errors.SqlglotError as error:
+        said = str(error).splitlines()[0]
+        raise _wrong(tag, "this is not SQL", "one SELECT", said) from error
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query):
+        kinds = ", ".join(type(tree).__name__.upper() for tree in trees) or "nothing"
+        raise _wrong(tag, "a free query is one SELECT", "one SELECT", kinds)
+    return trees[0]
+
+
+def _require_columns(tag: Tag, tree: exp.Query) -> None:
+    given = tree.named_selects
+    if sorted(given) != ["one_id", "value"]:
+        raise _wrong(
+            tag, "a free query gives two columns", "one_id and value", ", ".join(given) or "none"
+        )
+
+
+def _require_tables(tag: Tag, tree: exp.Query) -> None:
+    allowed = [name for name in catalog.TABLES if name not in (*_NOT_HERE, "releases")]
+    inner = {with_.alias for with_ in tree.find_all(exp.CTE)}
+    for table in tree.find_all(exp.Table):
+        if not isinstance(table.this, exp.Identifier) or table.db or table.catalog:
+            raise _wrong(tag, "only tables of the lake are read", "a table's name", table.sql())
+        if table.name not in inner and table.name not in allowed:
+            raise _wrong(
+                tag, f"there is no table {table.name!r} for tags",
+                "one of " + ", ".join(allowed), table.name,
+            )
+
+
+def _require_steady(tag: Tag, tree: exp.Query) -> None:
+    for node in tree.walk():
+        name = node.name.lower() if isinstance(node, exp.Anonymous) else ""
+        if isinstance(node, _UNSTEADY) or name in _UNSTEADY_NAMES:
+            raise _wrong(
+                tag, "a tag gives the same on each run", ":business_date for today",
+                node.sql(dialect="duckdb"),
+            )
+        if name.startswith(("read_", "glob", "getenv", "parquet_", "sniff_")):
+            raise _wrong(tag, "only tables of the lake are read", "a table's name", name)
+
+
+def _wrong(tag: Tag, message: str, expected: str, got: str) -> ConfigError:
+    return ConfigError(
+        message, expected=expected, got=got, where=f"tag {tag.name}",
+        todo="mend the query under `sql`; try it with `guiyi table sql`",
+    )

@@ -1,0 +1,95 @@
+"""The published bitmaps of a date, read tag by tag and bitmap by bitmap."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pyroaring import AbstractBitMap, BitMap
+
+from lake import snapshots
+from lake.engines.duckdb import Session
+from lake.packs import Pack
+from pipelines.tags.published.bitmaps import TagBits, read_bits
+from schemas.errors import NotFoundError
+from schemas.rules import Comparison, Operator
+from schemas.tags import TAG_BITMAPS
+
+SNAPSHOT = TAG_BITMAPS.name
+EVERYONE = "everyone"
+
+
+def file_of(tag: str) -> str:
+    """The name of a tag's file in the snapshot."""
+    return f"tag.{tag}"
+
+
+def version_on(session: Session, day: date) -> str:
+    """The snapshot with the bitmaps of ``day``, as the open release names it."""
+    rows = session.rows(
+        f"SELECT max(version) FROM {TAG_BITMAPS.name} WHERE business_date = DATE '{day}'"
+    )
+    if rows[0][0] is None:
+        raise NotFoundError(
+            f"no bitmaps are published of {day}", expected="a published date", got=str(day),
+            todo="see `guiyi release list`",
+        )
+    return str(rows[0][0])
+
+
+class TagBitmaps:
+    """Who has which value of which tag on a date, by ``person_no``.
+
+    Answers may be bitmaps that others hold too: join them (``&``, ``|``, ``-``), change none. What
+    was opened once stays in memory: for 20 M persons up to 2.5 MB a bitmap.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._tags: dict[str, TagBits] = {}
+        everyone: Any = Pack(folder / EVERYONE).blob(EVERYONE)
+        self._everyone = BitMap.deserialize(everyone)
+
+    @classmethod
+    def open(cls, root: Path, version: str) -> TagBitmaps:
+        """The bitmaps of a snapshot below ``root``; see ``version_on``."""
+        return cls(snapshots.place(root, SNAPSHOT, version))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the tags that have bitmaps."""
+        prefix = file_of("")
+        found = [path.name for path in self._folder.iterdir()]
+        return sorted(name.removeprefix(prefix) for name in found if name.startswith(prefix))
+
+    def everyone(self) -> AbstractBitMap:
+        """All persons of the date."""
+        return self._everyone
+
+    def known(self, tag: str) -> AbstractBitMap:
+        """Persons of whom the tag's value is known."""
+        return self.tag(tag).known()
+
+    def where(self, tag: str, operator: Operator, value: Any = None) -> AbstractBitMap:
+        """Persons of whom the comparison is true, as SQL would choose them.
+
+        UsageError for a value of the wrong type, NotFoundError for a tag without bitmaps.
+        """
+        if operator == "null":
+            return self._everyone - self.known(tag)
+        return self.tag(tag).where(Comparison(operator, value))
+
+    def tag(self, name: str) -> TagBits:
+        """The bitmaps of one tag."""
+        if name not in self._tags:
+            path = self._folder / file_of(name)
+            if not path.exists():
+                raise NotFoundError(
+                    f"no bitmaps are published of the tag {name!r}",
+                    expected="one of " + ", ".join(self.names), got=name,
+                    todo="a tag has bitmaps from the first date it is published on",
+                )
+            pack = Pack(path)
+            self._tags[name] = read_bits(name, pack.about, pack.blob)
+        return self._tags[name]
