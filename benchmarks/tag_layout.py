@@ -35,15 +35,14 @@ from schemas.tag_bounds import TagBounds
 from schemas.tag_definitions import Tag, Type
 from schemas.tags import TAG_VALUES, TAG_VALUES_SPARSE
 
-TAGS, SHARES = 1_000, (1.0, 0.1, 0.05, 0.01, 0.001)
+TAGS, SHARES = 1_000, (1.0, 0.1, 0.05, 0.02, 0.01, 0.001)
 DAY, CUT = date(2017, 6, 30), datetime(2017, 7, 1, tzinfo=UTC)
 COLUMNS, ROWS = "columns", "rows"
-BARS = {"write": 1.0, "size": 0.7, "read": 0.5}
+BARS = {"write": 1.0, "size": 0.6, "read": 0.5}
 """A layout is chosen for what writing it costs; for that a file may be somewhat larger, and a
 reader may wait twice the few milliseconds."""
-PUBLISHED_BAR = 1 / 3
-"""Bitmaps and coverage may cost three times the writing of the columns alone: about a second for
-a million persons."""
+PUBLISHED_BAR = 0.5
+"""Bitmaps and coverage may cost twice the writing of the columns alone."""
 KINDS: dict[Type, tuple[int, str]] = {
     "boolean": (8, "hash(i, {t}) % 10 < 3"),
     "integer": (12, "CAST(exp((hash(i, {t}) % 1000) / 90.0) AS BIGINT) - 5"),

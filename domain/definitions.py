@@ -39,6 +39,16 @@ class Lines:
                 return f"{self.file}:{_line(node)}"
         return None
 
+    def in_text(self, path: str, word: str) -> str | None:
+        """``file:line`` of the first line with ``word`` in a text of several lines below ``path``.
+        """
+        for node in _words(_node_at(self.root, path, None), ""):
+            if node.style == "|":
+                for number, line in enumerate(str(node.value).split("\n"), 1):
+                    if word in line:
+                        return f"{self.file}:{_line(node) + number}"
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Placed(Generic[Definition]):

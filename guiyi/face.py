@@ -14,6 +14,7 @@ from lake.engines.duckdb import Session, quoted
 from lake.store import Lake as Store
 from lake.store import open_lake
 from pipelines import identity
+from pipelines.tags import show_sparse_tags
 from schemas import catalog
 from schemas.audiences import Audience
 from schemas.errors import NotFoundError, UsageError
@@ -42,7 +43,7 @@ class Lake:
         """
         wanted = _date(as_of) if isinstance(as_of, str) else as_of
         found = self._store.release(wanted)
-        return Release(found, found.open(self._store.session()))
+        return Release(found, show_sparse_tags(found.open(self._store.session())))
 
 
 class Release:

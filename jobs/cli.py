@@ -22,6 +22,7 @@ from jobs.commands import (
     people,
     quality,
     quarantine,
+    tags,
     whole,
 )
 from jobs.progress import start_logging
@@ -58,6 +59,7 @@ app.add_typer(jobs.app, name="job")
 app.add_typer(identity.app, name="identity")
 identity.app.command("match")(fuzzy.match)
 identity.app.add_typer(identity_rules.app, name="rules")
+app.add_typer(tags.app, name="tag")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(lake.tables, name="table")
 app.add_typer(lake.releases, name="release")

@@ -11,6 +11,7 @@ from schemas.identity_rules import IdentityRules
 from schemas.model_definitions import Model
 from schemas.programme import Programme
 from schemas.sources import Source
+from schemas.tag_bounds import TagBounds
 from schemas.tag_definitions import TagFile
 
 KINDS: dict[str, type[Any]] = {
@@ -18,6 +19,7 @@ KINDS: dict[str, type[Any]] = {
     "source": Source,
     "identity": IdentityRules,
     "tags": TagFile,
+    "tag bounds": TagBounds,
     "audience": Audience,
     "export": Export,
     "model": Model,

@@ -10,7 +10,7 @@ from lake import exports
 from lake.store import Lake
 from pipelines.audiences.compile import version
 from pipelines.audiences.export import build
-from pipelines.tags import declared
+from pipelines.tags import declared, show_sparse_tags
 from schemas.errors import ConfigError, NothingToDo
 
 
@@ -23,6 +23,7 @@ def publish(lake: Lake, settings: Settings, day: date) -> list[dict[str, Any]]:
     tags = declared(settings.tags)
     fresh = []
     with lake.reader(day) as session:
+        show_sparse_tags(session)
         for recipe in settings.exports:
             if recipe.audience not in audiences:
                 raise ConfigError(

@@ -19,7 +19,7 @@ from lake.store import Lake
 from models import registry
 from pipelines import identity
 from pipelines.audiences.words import words
-from pipelines.tags import declared
+from pipelines.tags import declared, show_sparse_tags
 
 
 def write(lake: Lake, settings: Settings, path: Path) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def write(lake: Lake, settings: Settings, path: Path) -> dict[str, Any]:
     labels = {tag.name: tag.label for tag in declared(settings.tags)}
     release = lake.release()
     with lake.session() as session:
-        release.open(session)
+        show_sparse_tags(release.open(session))
         measured = _evaluation(lake, settings, session)
         versions = _scored_with(session, release)
         facts = report.gather(

@@ -10,14 +10,17 @@ from jobs.release import Clock, Outcome, publish
 from jobs.settings import Settings
 from lake.store import Lake
 
+GIVEN = ("person_numbers", "tag_definitions")
+
 
 def rebuild(
     lake: Lake, settings: Settings, day: date, run_id: str, clock: Clock, folder: Path | None = None
 ) -> tuple[Lake, Outcome]:
     """A new lake with one release of ``day``, computed from the landing alone at the date's cut.
 
-    It shares the landing and the identifier secret, and reads the given person numbers, the one
-    thing that is not derived. Default folder: ``restated/<day>-<n>`` below the lake.
+    It shares the landing and the identifier secret, and reads what is not derived: the given
+    person numbers, and the log of definitions. Default folder: ``restated/<day>-<n>`` below the
+    lake.
     """
     root = folder or _next_folder(lake.root / "restated", day)
     root.mkdir(parents=True, exist_ok=True)
@@ -25,12 +28,12 @@ def rebuild(
     secret = root / "identifier.secret"
     secret.touch(mode=0o600)
     secret.write_bytes(lake.identifier_secret())
-    numbers = None
+    given = {}
     if lake.releases():
         with lake.reader() as session:
-            numbers = session.table("SELECT one_id, person_no FROM person_numbers")
+            given = {name: session.table(f"SELECT * FROM {name}") for name in GIVEN}
     fresh = Lake(root)
-    return fresh, publish(fresh, settings, day, run_id, clock, numbers=numbers)
+    return fresh, publish(fresh, settings, day, run_id, clock, given=given)
 
 
 def _next_folder(root: Path, day: date) -> Path:

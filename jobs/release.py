@@ -7,7 +7,7 @@ published once; what arrives later enters its own date's partials and every late
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from domain.dates import business_date, cut
 from jobs.progress import log, stage
 from jobs.secret import refuse_other_secret
 from jobs.settings import Settings
+from jobs.tags import author
 from lake import snapshots
 from lake.draft import Draft
 from lake.landing import Delivery
@@ -28,6 +29,7 @@ from pipelines import audiences, identity, ingest, tags
 from pipelines.ingest.replay import ORIGINS
 from schemas.decisions import DECISIONS
 from schemas.errors import NothingToDo, NotYetError, UsageError
+from schemas.tags import TAG_BITMAPS
 
 Clock = Callable[[], datetime]
 
@@ -87,20 +89,21 @@ def publish(
     clock: Clock,
     *,
     force: bool = False,
-    numbers: pa.Table | None = None,
+    given: Mapping[str, pa.Table] | None = None,
 ) -> Outcome:
     """Run every step for ``day`` and publish one release.
 
-    ``numbers`` (one_id, person_no) are given to a rebuild, which may not number persons anew.
+    ``given`` are rows by table for a rebuild: what is not derived, as numbers of persons, which
+    may not be given anew, and the log of definitions.
     """
     at = cut(day, settings.programme.zone, settings.programme.cut_hours)
     with lake.draft(day, at) as draft:
         if draft.parent is not None:
             point_to_released(lake)
         planned = plan(lake, settings, day, clock(), force=force)
-        if numbers is not None and draft.parent is None:
-            draft.session.register("given_numbers", numbers)
-            draft.append("person_numbers", "SELECT * FROM given_numbers")
+        for name, rows in (given or {}).items() if draft.parent is None else ():
+            draft.session.register(f"given_{name}", rows)
+            draft.append(name, f"SELECT * FROM given_{name}")
         figures, models = _steps(lake, settings, draft, planned.fresh)
         for name, files in models.items():
             snapshots.keep(lake.snapshots, name, files)
@@ -128,6 +131,8 @@ def _steps(
 ) -> tuple[dict[str, Any], dict[str, dict[str, bytes]]]:
     refuse_other_secret(draft.session, lake.identifier_secret())
     _warn_of_undeclared(settings, fresh)
+    declared = tags.checked(settings.tags, settings.sources, settings.models)
+    tags.log_definitions(draft, declared, author())
     with stage(f"ingest {len(fresh)} files"):
         taken = ingest.load(
             draft,
@@ -142,7 +147,6 @@ def _steps(
         if said := identity.warning(persons.wrong_links_per_person, settings.identity):
             log.warning("%s", said)
     with stage("tags"):
-        declared = tags.declared(settings.tags)
         features = [f for model in settings.models for f in model.measured]
         tags.refresh_partials(draft, [*declared, *features])
     with stage("models"):
@@ -150,6 +154,8 @@ def _steps(
         scored = daily.score(draft, prepared)
     with stage("tag values and audiences"):
         tags.publish_tags(draft, declared)
+        with snapshots.writing(lake.snapshots, TAG_BITMAPS.name) as kept:
+            tags.publish_description(draft, declared, settings.tag_bounds, kept)
         selected = audiences.select(draft, settings.audiences, declared)
     figures = {"ingest": taken, "identity": persons, "models": scored, "audiences": selected}
     return figures, {one.summary.model: one.files for one in prepared if one.files}

@@ -15,6 +15,7 @@ from schemas.identity_rules import IdentityRules
 from schemas.model_definitions import Model
 from schemas.programme import Programme
 from schemas.sources import Source
+from schemas.tag_bounds import TagBounds
 from schemas.tag_definitions import TagFile
 
 Named = TypeVar("Named", Source, Model, Audience, Export)
@@ -28,6 +29,7 @@ class Settings:
     sources: list[Source]
     identity: IdentityRules
     tags: list[Placed[TagFile]]
+    tag_bounds: TagBounds
     models: list[Model]
     audiences: list[Audience]
     exports: list[Export]
@@ -41,6 +43,7 @@ def read(folder: Path | None = None) -> Settings:
         sources=_named("sources", conf.load("sources", Source, folder), folder),
         identity=conf.load("identity.yml", IdentityRules, folder)[0],
         tags=conf.load_placed("tags", TagFile, folder),
+        tag_bounds=conf.load("tag_bounds.yml", TagBounds, folder)[0],
         models=_named("models", conf.load("models", Model, folder), folder),
         audiences=_named("audiences", conf.load("audiences", Audience, folder), folder),
         exports=_named("exports", conf.load("exports", Export, folder), folder),

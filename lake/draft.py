@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from lake import contracts, crash, tables
-from lake.engines.duckdb import Session
+from lake.engines.duckdb import Session, quoted
 from lake.releases import Release
 from lake.tables import DataFile
 from schemas import catalog
@@ -89,7 +89,7 @@ class Draft:
         assert change.replaced is None or change.replaced, f"{name} is already replaced whole"
         change.replaced = sorted({*(change.replaced or []), *days})
         change.added = [file for file in change.added if file.d not in days]
-        return self._write(change, sql)
+        return self._write(change, sql, only=days[0] if len(days) == 1 else None)
 
     def show_dates(self, name: str, dates: Iterable[date], view: str) -> None:
         """Show only the partitions ``dates`` of the table, under the name ``view``."""
@@ -108,21 +108,31 @@ class Draft:
         change.table = table
         return change
 
-    def _write(self, change: _Change, sql: str) -> int:
+    def _write(self, change: _Change, sql: str, only: str | None = None) -> int:
+        """``only`` is the one date of all rows: they are written without being parted."""
         table, folder = change.table, self.root / change.table.name
-        written = self.session.write(sql, table.schema, folder, table.partition)
+        if only is not None:
+            folder = folder / f"d={only}"
+        part = table.partition if only is None else None
+        written = self.session.write(sql, table.schema, folder, part, table.rows_per_group)
         for path, rows in written:
             d = Path(path).parent.name.removeprefix("d=") if table.partition else ""
             if change.replaced and d not in change.replaced:
-                raise QualityError(
-                    f"{table.name} has rows outside the partitions that it replaces",
-                    expected="one of " + ", ".join(change.replaced[:8]),
-                    got=d,
-                )
+                raise _outside(table, change.replaced, d)
+            if only is not None:
+                self._require_only(table, path, only)
             change.added.append(DataFile(path, d, rows))
         crash.point("draft.after_files")
         self._show(table)
         return sum(rows for _, rows in written)
+
+    def _require_only(self, table: Table, path: str, only: str) -> None:
+        others = self.session.rows(
+            f"SELECT DISTINCT {table.partition} FROM read_parquet({quoted(path)}) "
+            f"WHERE {table.partition} IS DISTINCT FROM CAST('{only}' AS DATE)"
+        )
+        if others:
+            raise _outside(table, [only], str(others[0][0]))
 
     def _schema(self, table: Table) -> pa.Schema:
         change = self._changes.get(table.name)
@@ -189,3 +199,11 @@ class Draft:
         query = "SELECT * FROM new_release"
         written = self.session.write(query, RELEASES.schema, path, None)
         tables.commit(path, RELEASES, [DataFile(p, "", n) for p, n in written])
+
+
+def _outside(table: Table, replaced: list[str], got: str) -> QualityError:
+    return QualityError(
+        f"{table.name} has rows outside the partitions that it replaces",
+        expected="one of " + ", ".join(replaced[:8]),
+        got=got,
+    )

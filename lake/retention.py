@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
+from lake import snapshots
 from lake.releases import Release
+from schemas.tags import TAG_BITMAPS
 
 
 def vacuum(root: Path, releases: Sequence[Release], keep: int) -> dict[str, int]:
@@ -26,6 +30,20 @@ def vacuum(root: Path, releases: Sequence[Release], keep: int) -> dict[str, int]
             path.unlink()
         removed[name] = len(stale)
     return removed
+
+
+def vacuum_bitmaps(root: Path, releases: Sequence[Release], keep: int) -> int:
+    """Remove the snapshots of tag bitmaps that none of the newest ``keep`` releases names.
+
+    ``root`` is the folder of the snapshots; the caller holds the writer lock.
+    """
+    paths = {file.path for one in releases[-keep:] for file in one.files(TAG_BITMAPS.name)}
+    named = {
+        version
+        for path in paths
+        for version in pq.ParquetFile(path).read(columns=["version"])["version"].to_pylist()
+    }
+    return snapshots.drop(root, TAG_BITMAPS.name, named)
 
 
 def _is_stale(folder: Path, path: Path, named: set[str]) -> bool:

@@ -24,11 +24,15 @@ from schemas.table import Table
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One Parquet file of a table: absolute ``path``, its ``d`` ('' when unpartitioned), rows."""
+    """One Parquet file of a table: absolute ``path``, its ``d`` ('' when unpartitioned), rows.
+
+    ``size`` is in bytes, as the commit says it; 0 of a file that is not committed yet.
+    """
 
     path: str
     d: str
     rows: int
+    size: int = 0
 
 
 @contextmanager
@@ -101,8 +105,10 @@ def files(root: Path, version: int) -> list[DataFile]:
         actions = found.read_all().to_pydict()
     dates = actions.get("partition.d") or [""] * len(actions["path"])
     return [
-        DataFile(str(root / path), d or "", rows or 0)
-        for path, d, rows in zip(actions["path"], dates, actions["num_records"], strict=True)
+        DataFile(str(root / path), d or "", rows or 0, size)
+        for path, d, rows, size in zip(
+            actions["path"], dates, actions["num_records"], actions["size_bytes"], strict=True
+        )
     ]
 
 

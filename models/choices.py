@@ -10,7 +10,6 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from models.logistic import (
-    COEFFICIENT_DIGITS,
     PROBABILITY_DIGITS,
     regression,
     rounded,
@@ -22,6 +21,7 @@ from models.samples import Matrix, Places, Sample
 
 PENALTY = 0.02
 """Inverse strength: weights per class are many, and each class is seen seldom."""
+SHARPNESS_DIGITS = 6
 
 
 class Choices(msgspec.Struct, frozen=True, tag="choices"):
@@ -83,17 +83,21 @@ def contributions(fitted: Choices, x: Matrix, chosen: Places) -> Matrix:
 
 
 def _calibrated(log_odds: Matrix, told: Places) -> list[float]:
-    def loss(theta: Matrix) -> float:
-        logits = theta[0] * log_odds + theta[1:]
-        by_class = log_softmax(logits, axis=1)
-        # A light pull to 1 and 0: a class that calibration hardly saw keeps its shift small.
-        pull = float((theta[0] - 1) ** 2 + np.sum(theta[1:] ** 2)) / (2 * len(told))
-        return -float(by_class[np.arange(len(told)), told].mean()) + pull
-
+    rows, count = np.arange(len(told)), len(told)
     start = np.array([1.0, *np.zeros(log_odds.shape[1])])
-    found = minimize(loss, start, method="L-BFGS-B", jac="3-point", options={"gtol": 1e-9})
-    # Fewer digits than weights: numerical gradients do not reach the ninth.
-    return [round(float(value), COEFFICIENT_DIGITS - 4) for value in found.x]
+
+    def loss(theta: Matrix) -> tuple[float, Matrix]:
+        by_class = log_softmax(theta[0] * log_odds + theta[1:], axis=1)
+        miss = np.exp(by_class)
+        miss[rows, told] -= 1
+        slope = np.array([float((miss * log_odds).sum()), *miss.sum(axis=0)])
+        # A light pull to 1 and 0: a class that calibration hardly saw keeps its shift small.
+        pull = theta - start
+        found = -float(by_class[rows, told].sum()) + float(pull @ pull) / 2
+        return found / count, (slope + pull) / count
+
+    found = minimize(loss, start, method="L-BFGS-B", jac=True, options={"gtol": 1e-10})
+    return [round(float(value), SHARPNESS_DIGITS) for value in found.x]
 
 
 def _log_odds(fitted: Choices, x: Matrix) -> Matrix:

@@ -44,6 +44,7 @@ TABLES: dict[str, Table] = {
         tags.TAG_VALUES_SPARSE,
         tags.TAG_COVERAGE,
         tags.TAG_BITMAPS,
+        tags.TAG_DEFINITIONS,
         tags.AUDIENCE_MEMBERS,
         releases.RELEASES,
     )

@@ -216,7 +216,7 @@ PERSON_NUMBERS = Table(
             column("person_no", LONG, "dense number, given once, never reused"),
         ]
     ),
-    says="The dense numbers: the one thing that a rebuild reads instead of deriving.",
+    says="The dense numbers, which a rebuild reads instead of deriving.",
 )
 
 BUNDLE_PERSONS = Table(

@@ -41,6 +41,8 @@ class Table:
     invariants: tuple[Invariant, ...] = ()
     says: str = ""
     references: dict[str, str] = field(default_factory=dict)
+    rows_per_group: int | None = None
+    """Rows of a file that a reader may skip at once, where readers look for few of them."""
 
     @property
     def columns(self) -> list[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from schemas.table import Invariant, Table, column
+from schemas.table import TIMESTAMP, Invariant, Table, column
 
 TEXT, LONG, DAY = pa.string(), pa.int64(), pa.date32()
 
 PARTIALS = Table(
     name="partials",
     grain="one bundle on one business date in one source",
-    key=("bundle_id", "business_date", "source"),
+    key=("source", "bundle_id", "business_date"),
     mode="partition",
     partition="business_date",
     schema=pa.schema(
@@ -22,6 +22,7 @@ PARTIALS = Table(
         ]
     ),
     references={"bundle_id": "bundles"},
+    rows_per_group=8192,
     says="Mergeable daily measures per bundle, a column each: a merge of persons regroups them.",
 )
 
@@ -42,6 +43,7 @@ PARTIAL_VALUES = Table(
     ),
     invariants=(Invariant("count_is_positive", "count >= 1", "a value was had"),),
     references={"bundle_id": "bundles", "measure": "partial_measures"},
+    rows_per_group=8192,
     says="The values of a day, for what counts different ones, ranks them or names the commonest.",
 )
 
@@ -278,4 +280,36 @@ TAG_BITMAPS = Table(
         Invariant("known_is_there", "count_bitmaps >= 1", "who is known has a bitmap"),
     ),
     says="Where the bitmaps of a date lie, so that a release names them with its tables.",
+)
+
+TAG_DEFINITIONS = Table(
+    name="tag_definitions",
+    grain="one change of the definition of one tag",
+    key=("change_no",),
+    mode="append",
+    schema=pa.schema(
+        [
+            column("change_no", LONG, "1 for the first change, never given again"),
+            column("tag", TEXT, "the tag's name since then"),
+            column("change", TEXT, "created, changed, renamed or removed"),
+            column("previous_name", TEXT, "the name before, of a renamed one", nullable=True),
+            column("fingerprint", TEXT, "of the definition"),
+            column("definition", TEXT, "as JSON; of a removed tag, the last"),
+            column("author", TEXT, "who published it"),
+            column("business_date", DAY, "first date that is published with it"),
+            column("changed_at", TIMESTAMP, "cut of that date's release"),
+        ]
+    ),
+    invariants=(
+        Invariant("numbers_begin_with_one", "change_no >= 1", "changes are counted"),
+        Invariant(
+            "change_is_known", "change IN ('created', 'changed', 'renamed', 'removed')",
+            "one of four",
+        ),
+        Invariant(
+            "the_renamed_had_a_name", "(change = 'renamed') = (previous_name IS NOT NULL)",
+            "who has another name had one",
+        ),
+    ),
+    says="Every change of a tag's definition: a record of acts, which a rebuild hands over.",
 )

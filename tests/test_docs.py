@@ -88,6 +88,9 @@ def test_every_file_of_conf_is_a_definition_in_force() -> None:
     read = settings.read()
     assert len(read.sources) >= 8
     listed = set((ROOT / "conf" / "base").rglob("*.yml"))
-    parts = ("programme.yml", "identity.yml", "sources", "tags", "models", "audiences", "exports")
+    parts = (
+        "programme.yml", "identity.yml", "tag_bounds.yml", "sources", "tags", "models",
+        "audiences", "exports",
+    )
     assert {path for part in parts for path in conf.paths(part)} >= listed
     assert len(KINDS) == len(parts)

@@ -12,6 +12,7 @@ from jobs.dates import as_of
 from jobs.show import DataOption, Format, FormatOption
 from lake import locks, retention
 from lake.store import open_lake
+from pipelines.tags import show_sparse_tags
 from schemas import catalog
 
 tables = typer.Typer(help="The tables of the lake.", no_args_is_help=True)
@@ -71,6 +72,7 @@ def table_sql(
     """Answer a SQL query over the tables of a release (nothing can be changed by it)."""
     lake = open_lake(data)
     with lake.reader(as_of(as_of_text)) as session:
+        show_sparse_tags(session)
         session.only_select(query, [lake.tables])
         show.rows("rows", session.table(query).to_pylist(), form)
 
@@ -118,6 +120,8 @@ def release_vacuum(
     """Throw away data files that none of the newest releases names."""
     lake = open_lake(data)
     with locks.exclusive(lake.root / "locks", "publish"):
-        removed = retention.vacuum(lake.tables, lake.releases(), keep)
+        known = lake.releases()
+        removed = retention.vacuum(lake.tables, known, keep)
+        removed["bitmaps"] = retention.vacuum_bitmaps(lake.snapshots, known, keep)
     rows = [{"table": name, "files removed": count} for name, count in removed.items()]
     show.rows("tables", rows, form)

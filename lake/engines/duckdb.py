@@ -138,7 +138,12 @@ class Session:
         self.con.execute("SET enable_external_access = false")
 
     def write(
-        self, sql: str, schema: pa.Schema, folder: Path, d: str | None
+        self,
+        sql: str,
+        schema: pa.Schema,
+        folder: Path,
+        d: str | None,
+        rows_per_group: int | None = None,
     ) -> list[tuple[str, int]]:
         """Write a query's rows as Parquet below ``folder``; returns (path, rows) of each file.
 
@@ -149,6 +154,8 @@ class Session:
         options = "FORMAT parquet, COMPRESSION zstd, RETURN_STATS true"
         if len(schema) > MANY_COLUMNS:
             options += f", DICTIONARY_SIZE_LIMIT {SHORT_DICTIONARY}"
+        if rows_per_group is not None:
+            options += f", ROW_GROUP_SIZE {rows_per_group}"
         if d is None:
             target = folder / f"{stem}.parquet"
             query = f"SELECT {columns} FROM ({sql})"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from domain.definitions import Placed
 from domain.near import meant
 from pipelines.tags.factory import tag_query
-from pipelines.tags.places import Entry
-from pipelines.tags.vocabulary import examined, references
+from pipelines.tags.places import Entry, entries
+from pipelines.tags.vocabulary import below, examined, references
 from schemas.errors import ConfigError
 from schemas.model_definitions import Model, Predicts
 from schemas.rules import Rule
 from schemas.sources import Source
-from schemas.tag_definitions import Gives, Tag
+from schemas.tag_definitions import Gives, Tag, TagFile
 
 ANY_DAY = date(2000, 1, 1)
 GIVES: dict[Predicts, tuple[Gives, ...]] = {
@@ -53,7 +54,8 @@ def right(
     ``unreadable`` are names of tags that could not be read: what speaks of one is passed over.
     """
     found = examined(given, unreadable)
-    errors, fine = list(found.errors), {}
+    errors = list(found.errors)
+    fine: dict[str, Tag] = {}
     book = {entry.tag.name: entry for entry in reversed(given)}
     for tag in found.tags:
         if not references(tag) <= fine.keys():
@@ -65,9 +67,12 @@ def right(
     return list(fine.values()), sorted(errors, key=_by_place)
 
 
-def require_right(given: Sequence[Entry], known: Known) -> list[Tag]:
-    """The tags, each after those it speaks of; the first fault as ConfigError."""
-    tags, errors = right(given, known)
+def checked(
+    files: Iterable[TagFile | Placed[TagFile]], sources: Sequence[Source], models: Sequence[Model]
+) -> list[Tag]:
+    """As ``vocabulary.declared``, held against sources and models too; the first fault is raised.
+    """
+    tags, errors = right(entries(files), Known(sources, models))
     if errors:
         raise errors[0]
     return tags
@@ -87,17 +92,9 @@ def _faults(entry: Entry, known: Known, others: Mapping[str, Tag]) -> Iterator[C
     if found:
         return
     try:
-        tag_query([*_below(tag, others), tag], ANY_DAY)
+        tag_query([*below(tag, others), tag], ANY_DAY)
     except ConfigError as error:
         yield entry.told(error, "sql" if tag.sql else "name")
-
-
-def _below(tag: Tag, others: Mapping[str, Tag]) -> list[Tag]:
-    """The tags that ``tag`` is made of, at any depth, each after those it speaks of."""
-    found: dict[str, Tag] = {}
-    for name in sorted(references(tag)):
-        found |= {one.name: one for one in [*_below(others[name], others), others[name]]}
-    return list(found.values())
 
 
 def _unknown_words(entry: Entry, known: Known) -> Iterator[ConfigError]:
@@ -139,8 +136,9 @@ def _unknown_model(entry: Entry, known: Known) -> Iterator[ConfigError]:
 
 
 def _unknown(entry: Entry, says: str, name: str, known: Sequence[str]) -> ConfigError:
+    listed = "one of " + ", ".join(known) if known else "nothing: none is declared"
     return ConfigError(
-        f"{says} {name!r}", expected=("one of " + ", ".join(known)) if known else "none: there are none",
+        f"{says} {name!r}", expected=listed,
         got=name, where=entry.at("name", name),
         todo=meant(name, known) or "see the definitions under conf/base, or add it there",
     )

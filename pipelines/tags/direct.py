@@ -7,8 +7,8 @@ from datetime import date
 
 from lake.engines.duckdb import quoted, sql_type
 from pipelines.tags.cells import OF_VALUES, Cell
-from pipelines.tags.merging import History, joined, last_run, values_of_rows
-from pipelines.tags.partials import Slot, rows_query
+from pipelines.tags.merging import History, by_value, joined, last_run, reach, values_of_rows
+from pipelines.tags.partials import rows_query
 from pipelines.tags.windows import span
 
 _MOMENT = "{{'at': occurred_at, 'value': CAST({v} AS VARCHAR)}}"
@@ -35,11 +35,7 @@ def direct(cells: Sequence[Cell], day: date, bundles: str = History().bundles) -
 def _rows(cells: Sequence[Cell], day: date, bundles: str) -> str:
     """Rows that count for one of the cells, inside one of the windows, with their person."""
     source = cells[0].measure.source
-    firsts = [span(cell.window, day).first for cell in cells]
-    known = [first for first in firsts if first is not None]
-    inside = f"x.business_date <= CAST('{day}' AS DATE)"
-    if len(known) == len(firsts):
-        inside += f" AND x.business_date >= CAST('{min(known)}' AS DATE)"
+    inside = reach(cells, day).sql("x.business_date")
     rows = rows_query(source, [cell.measure for cell in cells])
     return f"{History(bundles=bundles).of(f'({rows})')} WHERE {inside}"
 
@@ -73,13 +69,10 @@ def _runs(cell: Cell, day: date, bundles: str) -> str:
 
 
 def _values(cells: Sequence[Cell], day: date, bundles: str) -> str:
-    by_measure: dict[str, list[Cell]] = {}
-    for cell in cells:
-        by_measure.setdefault(cell.measure.id, []).append(cell)
     rows = " UNION ALL ".join(
-        f"SELECT person_no, {quoted(Slot('distinct', mine[0].measure).name)} AS measure, "
+        f"SELECT person_no, {quoted(name)} AS measure, "
         f'CAST("v_{mine[0].measure.id}" AS VARCHAR) AS value, business_date, 1 AS count '
         f"FROM ({_rows(mine, day, bundles)})"
-        for _, mine in sorted(by_measure.items())
+        for name, mine in by_value(cells).items()
     )
     return values_of_rows(cells, day, rows)

@@ -12,7 +12,14 @@ from datetime import date
 
 from lake.engines.duckdb import quoted, sql_type
 from pipelines.tags.cells import ADDED, OF_VALUES, Cell
-from pipelines.tags.merging import History, merged, slot_name, values_of_rows
+from pipelines.tags.merging import (
+    History,
+    by_value,
+    merged,
+    reach,
+    slot_name,
+    values_of_rows,
+)
 from pipelines.tags.partials import Slot
 from pipelines.tags.windows import AnyWindow, literal, span, word
 
@@ -50,25 +57,25 @@ class Days:
 
 
 def steps(cells: Sequence[Cell], days: Days) -> list[Step]:
-    """Work tables in order; the last, ``work_cells``, has ``person_no`` and each of ``cells``.
+    """Work tables in the order of their making, from which ``result`` is then asked.
 
     Read are ``person_measures_before`` (of ``days.before``), ``persons``, ``work_moved`` (persons
-    whose bundles changed), ``work_bundle_numbers``, ``partials``, ``partial_values``, and of each
-    of the last two ``_fresh``, ``_were`` (before) and ``_shifted``: rows of the dates of ``days``.
+    whose bundles changed) and ``work_bundle_numbers``; ``partials`` and ``partial_values``, and of
+    each ``_fresh``, ``_were`` (before) and ``_shifted``: rows of the dates of ``days``;
+    ``partials_again`` and ``partial_values_of_<measure>``: rows of the dates that matter there.
     """
     runs = [cell for cell in cells if cell.kind == "run_from"]
-    made = [Step("work_delta", _delta(cells, days))]
-    made += [Step(f"work_{cell.name}", _fresh_dates(cell, days)) for cell in runs]
-    made += [
+    again = History(numbers="partials_again")
+    return [
+        Step("work_delta", _delta(cells, days)),
+        *(Step(f"work_{cell.name}", _fresh_dates(cell, days)) for cell in runs),
         Step("work_again", _again(cells, days)),
-        Step("work_again_cells", merged(_merged_again(cells, days), days.day, History(),
-                                        "work_again")),
+        Step("work_again_cells", merged(merged_again(cells), days.day, again, "work_again")),
         Step("work_touched", _touched(cells, days)),
         Step("work_values", _values(cells, days)),
         Step("work_moved_cells", merged(cells, days.day, History(), "work_moved")),
-        Step("work_cells", _final(cells, days)),
+        Step("work_changed", _changed(runs)),
     ]
-    return made
 
 
 def _can_lose(cell: Cell) -> bool:
@@ -76,12 +83,9 @@ def _can_lose(cell: Cell) -> bool:
     return cell.kind in AGAIN and cell.window != "ever"
 
 
-def _merged_again(cells: Sequence[Cell], days: Days) -> list[Cell]:
+def merged_again(cells: Sequence[Cell]) -> list[Cell]:
     """The cells that are merged again for whom rows left, or came late."""
-    return [
-        cell for cell in cells
-        if _can_lose(cell) or cell.kind == "run_from"
-    ]
+    return [cell for cell in cells if _can_lose(cell) or cell.kind == "run_from"]
 
 
 def _sign(window: AnyWindow, days: Days) -> str:
@@ -221,57 +225,71 @@ def _touched(cells: Sequence[Cell], days: Days) -> str:
 
 
 def _values(cells: Sequence[Cell], days: Days) -> str:
-    mine = [cell for cell in cells if cell.kind in OF_VALUES]
-    if not mine:
+    by_measure = by_value(cells)
+    if not by_measure:
         return "SELECT CAST(NULL AS BIGINT) AS person_no WHERE false"
-    history = History().of("partial_values", "x.measure, x.value, x.business_date, x.count")
-    rows = (
-        f"{history} JOIN work_touched AS t ON t.person_no = b.person_no AND t.measure = x.measure "
-        f"WHERE x.business_date <= {literal(days.day)} AND ({_wanted(mine, days)})"
+    columns = "x.measure, x.value, x.business_date, x.count"
+    rows = " UNION ALL ".join(
+        f"{History().of(f'partial_values_of_{name}', columns)} "
+        "JOIN work_touched AS t ON t.person_no = b.person_no AND t.measure = x.measure "
+        f"WHERE x.measure = {quoted(name)} AND {reach(mine, days.day).sql('x.business_date')}"
+        for name, mine in by_measure.items()
     )
     flags = ", ".join(
-        f'BOOL_OR(measure = {quoted(name)}) AS "is_{name}"'
-        for name in sorted({Slot("distinct", cell.measure).name for cell in mine})
+        f'BOOL_OR(measure = {quoted(name)}) AS "is_{name}"' for name in by_measure
     )
+    merged_cells = values_of_rows([c for c in cells if c.kind in OF_VALUES], days.day, rows)
     return (
         f"SELECT * FROM (SELECT person_no, {flags} FROM work_touched GROUP BY person_no) "
-        f"LEFT JOIN ({values_of_rows(mine, days.day, rows)}) USING (person_no)"
+        f"LEFT JOIN ({merged_cells}) USING (person_no)"
     )
 
 
-def _wanted(cells: Sequence[Cell], days: Days) -> str:
-    """Rows that one of the windows of their measure holds."""
-    by_measure: dict[str, list[Cell]] = {}
-    for cell in cells:
-        by_measure.setdefault(Slot("distinct", cell.measure).name, []).append(cell)
-    parts = []
-    for name, mine in sorted(by_measure.items()):
-        firsts = [span(cell.window, days.day).first for cell in mine]
-        known = [first for first in firsts if first is not None]
-        since = f" AND x.business_date >= {literal(min(known))}" if len(known) == len(firsts) \
-            else ""
-        parts.append(f"(x.measure = {quoted(name)}{since})")
-    return " OR ".join(parts)
+def _changed(runs: Sequence[Cell]) -> str:
+    """Persons of whom any cell may change, or who have none yet."""
+    names = ["work_delta", "work_again", "work_touched", *(f'"work_{run.name}"' for run in runs)]
+    parts = " UNION ".join(f"SELECT person_no FROM {name}" for name in names)
+    return (
+        f"SELECT person_no FROM ({parts} UNION SELECT person_no FROM persons WHERE person_no "
+        "NOT IN (SELECT person_no FROM person_measures_before)) "
+        "WHERE person_no NOT IN (SELECT person_no FROM work_moved)"
+    )
 
 
-def _final(cells: Sequence[Cell], days: Days) -> str:
+def result(cells: Sequence[Cell], days: Days) -> str:
+    """A query of ``person_no`` and each of ``cells`` for every person, from the work tables."""
+    quiet = ", ".join(f'{_since_before(cell, days)} AS "{cell.name}"' for cell in cells)
     kept = ", ".join(f'{_kept(cell, days)} AS "{cell.name}"' for cell in cells)
+    listed = ", ".join(f'm."{cell.name}"' for cell in cells)
     runs = "".join(
-        f' LEFT JOIN "work_{cell.name}" ON "work_{cell.name}".person_no = p.person_no'
+        f' LEFT JOIN "work_{cell.name}" ON "work_{cell.name}".person_no = c.person_no'
         for cell in cells if cell.kind == "run_from"
     )
-    listed = ", ".join(f'm."{cell.name}"' for cell in cells)
+    sides = {
+        "person_measures_before": "s", "work_delta": "d", "work_again": "t",
+        "work_again_cells": "a", "work_values": "v",
+    }
+    joins = "".join(
+        f" LEFT JOIN {name} AS {side} ON {side}.person_no = c.person_no"
+        for name, side in sides.items()
+    )
     return (
-        f"SELECT p.person_no, {kept} FROM persons AS p "
-        "LEFT JOIN person_measures_before AS s ON s.person_no = p.person_no "
-        "LEFT JOIN work_delta AS d ON d.person_no = p.person_no "
-        "LEFT JOIN work_again AS t ON t.person_no = p.person_no "
-        "LEFT JOIN work_again_cells AS a ON a.person_no = p.person_no "
-        f"LEFT JOIN work_values AS v ON v.person_no = p.person_no{runs} "
-        "WHERE p.person_no NOT IN (SELECT person_no FROM work_moved) "
+        f"SELECT s.person_no, {quiet} FROM person_measures_before AS s "
+        "WHERE s.person_no IN (SELECT person_no FROM persons) "
+        "AND s.person_no NOT IN (SELECT person_no FROM work_changed) "
+        "AND s.person_no NOT IN (SELECT person_no FROM work_moved) "
+        f"UNION ALL SELECT c.person_no, {kept} FROM work_changed AS c{joins}{runs} "
         f"UNION ALL SELECT w.person_no, {listed} FROM work_moved AS w "
         "LEFT JOIN work_moved_cells AS m ON m.person_no = w.person_no"
     )
+
+
+def _since_before(cell: Cell, days: Days) -> str:
+    """A cell as the day before left it, less what its window has passed by."""
+    before, first = f's."{cell.name}"', span(cell.window, days.day).first
+    if cell.kind == "last_on" and first is not None:
+        return f"CASE WHEN {before} >= {literal(first)} THEN {before} END"
+    return before
 
 
 def _kept(cell: Cell, days: Days) -> str:
@@ -287,8 +305,7 @@ def _kept(cell: Cell, days: Days) -> str:
     if cell.kind == "last":
         s = f'CASE WHEN {s} <= d."left_{cell.name}" THEN NULL ELSE {s} END'
     if cell.kind == "last_on":
-        first = span(cell.window, days.day).first
-        s = f"CASE WHEN {s} >= {literal(first)} THEN {s} END" if first is not None else s
+        s = _since_before(cell, days)
     later = cell.kind in ("most", "last", "last_on")
     kept = f"COALESCE({'GREATEST' if later else 'LEAST'}({s}, {d}), {s}, {d})"
     if _can_lose(cell):

@@ -8,8 +8,9 @@ from datetime import date
 
 from lake.engines.duckdb import quoted, sql_type
 from pipelines.tags.cells import OF_VALUES, Cell
+from pipelines.tags.measures import SOURCES
 from pipelines.tags.partials import Slot
-from pipelines.tags.windows import AnyWindow, span, word
+from pipelines.tags.windows import AnyWindow, Span, span, word
 
 _JOIN = (
     "JOIN {bundles} AS b ON b.bundle_id = x.bundle_id "
@@ -48,8 +49,10 @@ def merged(cells: Sequence[Cell], day: date, history: History, persons: str | No
     ``persons`` names a relation with a column ``person_no``; only these are merged, and of their
     rows only those up to ``day``. A person without any row may be missing.
     """
+    numbers = [c for c in cells if c.kind not in OF_VALUES and c.kind != "run_from"]
+    by_source = [[c for c in numbers if c.measure.source == one] for one in SOURCES]
     parts = [
-        _numbers(cells, day, history, persons),
+        *(_numbers(mine, day, history, persons) for mine in by_source if mine),
         *(_runs(cell, day, history, persons) for cell in cells if cell.kind == "run_from"),
         _values(cells, day, history, persons),
     ]
@@ -71,13 +74,15 @@ def joined(parts: Sequence[str], cells: Sequence[Cell]) -> str:
 def _numbers(
     cells: Sequence[Cell], day: date, history: History, persons: str | None
 ) -> str:
-    mine = [cell for cell in cells if cell.kind not in OF_VALUES and cell.kind != "run_from"]
-    if not mine:
-        return ""
-    columns = sorted({f'x."{slot_name(cell)}"' for cell in mine})
-    rows = history.of(history.numbers, ", ".join(["x.business_date", *columns]), persons)
-    forms = ", ".join(f'{_form(cell, day)} AS "{cell.name}"' for cell in mine)
-    return f"SELECT person_no, {forms} FROM ({rows}) WHERE {_until(mine, day)} GROUP BY person_no"
+    columns = sorted({f'x."{slot_name(cell)}"' for cell in cells})
+    listed = ", ".join(["x.source", "x.business_date", *columns])
+    rows = history.of(history.numbers, listed, persons)
+    forms = ", ".join(f'{_form(cell, day)} AS "{cell.name}"' for cell in cells)
+    # One source at a time: a file is sorted by it, so that the rows of others are not read.
+    return (
+        f"SELECT person_no, {forms} FROM ({rows}) WHERE source = "
+        f"{quoted(cells[0].measure.source)} AND {_until(cells, day)} GROUP BY person_no"
+    )
 
 
 def slot_name(cell: Cell) -> str:
@@ -86,15 +91,15 @@ def slot_name(cell: Cell) -> str:
     return Slot(kind, cell.measure).name
 
 
-def _until(cells: Iterable[Cell], day: date) -> str:
-    """The dates that any of the cells' windows holds, as one condition."""
-    spans = [span(cell.window, day) for cell in cells]
-    firsts = [one.first for one in spans]
+def reach(cells: Iterable[Cell], day: date) -> Span:
+    """From the first date that any of the cells' windows holds, to ``day``."""
+    firsts = [span(cell.window, day).first for cell in cells]
     known = [first for first in firsts if first is not None]
-    condition = f"business_date <= CAST('{day}' AS DATE)"
-    if known and len(known) == len(firsts):
-        condition += f" AND business_date >= CAST('{min(known)}' AS DATE)"
-    return condition
+    return Span(min(known) if known and len(known) == len(firsts) else None, day)
+
+
+def _until(cells: Iterable[Cell], day: date, column: str = "business_date") -> str:
+    return reach(cells, day).sql(column)
 
 
 def _form(cell: Cell, day: date) -> str:
@@ -140,11 +145,22 @@ def _values(
     mine = [cell for cell in cells if cell.kind in OF_VALUES]
     if not mine:
         return ""
-    names = ", ".join(sorted({quoted(Slot("distinct", cell.measure).name) for cell in mine}))
-    rows = history.of(
-        history.values, "x.measure, x.value, x.business_date, x.count", persons
-    ) + f" WHERE x.measure IN ({names}) AND x.{_until(mine, day).replace(' AND ', ' AND x.')}"
+    rows = " UNION ALL ".join(
+        history.of(
+            history.values, "x.measure, x.value, x.business_date, x.count", persons
+        ) + f" WHERE x.measure = {quoted(name)} AND {_until(some, day, 'x.business_date')}"
+        for name, some in by_value(mine).items()
+    )
     return values_of_rows(mine, day, rows)
+
+
+def by_value(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """The cells that are made of values, by the name of their measure."""
+    found: dict[str, list[Cell]] = {}
+    for cell in cells:
+        if cell.kind in OF_VALUES:
+            found.setdefault(Slot("distinct", cell.measure).name, []).append(cell)
+    return dict(sorted(found.items()))
 
 
 def values_of_rows(cells: Sequence[Cell], day: date, rows: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -32,6 +33,10 @@ _DAILY: dict[str, str] = {
 }
 # Two rows of one instant: the greater value is the last, whatever the order of arrival.
 _MOMENT = "{{'at': occurred_at, 'value': CAST({v} AS VARCHAR)}}"
+
+
+ROWS_AT_ONCE = 2_000_000
+"""Rows of sources whose partials are made together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +101,44 @@ def refresh_partials(draft: Draft, definitions: Iterable[Measured]) -> int:
     _keep_measures(draft, slots)
     if not chosen:
         return 0
-    for source in SOURCES:
-        draft.show_dates(source, chosen, f"{source}_of_dates")
     views: dict[str, str] = {source: f"{source}_of_dates" for source in SOURCES}
+    made = [
+        (embedded.placed(step, views).sql(dialect="duckdb"), table)
+        for step, table in (
+            (numbers_step(slots), partials_table(slots)), (values_step(slots), PARTIAL_VALUES)
+        )
+    ]
     rows = 0
-    for step, table in ((numbers_step(slots), partials_table(slots)), (values_step(slots), None)):
-        (name,) = step.writes
-        # Into a table first: sorted by bundle, so that a reader of few bundles skips the rest.
-        tree = embedded.placed(step, views).sql(dialect="duckdb")
-        draft.session.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {tree}")
-        key = ", ".join((table or PARTIAL_VALUES).key)
-        query = f"SELECT * FROM fresh ORDER BY {key}"
-        written = draft.replace_dates(name, chosen, query, table=table)
-        rows += written if name == PARTIALS.name else 0
+    for dates in _batches(draft, chosen):
+        for source, view in views.items():
+            draft.show_dates(source, dates, view)
+        for query, table in made:
+            # Into a table first: sorted by bundle, so that a reader of few skips the rest.
+            draft.session.execute(f"CREATE OR REPLACE TEMP TABLE fresh AS {query}")
+            ordered = f"SELECT * FROM fresh ORDER BY {', '.join(table.key)}"
+            written = draft.replace_dates(table.name, dates, ordered, table=table)
+            rows += written if table.name == PARTIALS.name else 0
     draft.session.execute("DROP TABLE fresh")
     for view in views.values():
         draft.session.execute(f"DROP VIEW {view}")
     return rows
+
+
+def _batches(draft: Draft, dates: Sequence[date]) -> Iterator[list[date]]:
+    """The dates in order, as many at a time as memory has room for."""
+    sizes = Counter[str]()
+    for source in SOURCES:
+        for file in draft.files(source):
+            sizes[file.d] += file.rows
+    batch, count = list[date](), 0
+    for day in dates:
+        size = sizes[day.isoformat()]
+        if batch and count + size > ROWS_AT_ONCE:
+            yield batch
+            batch, count = [], 0
+        batch.append(day)
+        count += size
+    yield batch
 
 
 def stale_dates(draft: Draft, slots: Sequence[Slot]) -> list[date]:

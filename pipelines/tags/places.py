@@ -47,6 +47,8 @@ class Entry:
         for word in [*_words(error.got), beside]:
             place = place or self.lines.of_word(self.path, word, beside)
             place = place or self.lines.of_word(self.path, word)
+            if key == "sql":
+                place = place or self.lines.in_text(self.path, word)
         place = place or self.lines.at(self.path, key)
         return ConfigError(
             str(error).split("\n")[0], expected=error.expected, got=error.got,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lake.draft import Draft
 from pipelines.tags.factory import tag_query
+from pipelines.tags.published.layout import put_values
 from pipelines.tags.state import drop_work, refresh_person_measures
 from pipelines.tags.vocabulary import tag_values_table
 from schemas.errors import ConfigError
@@ -18,13 +19,12 @@ def publish_tags(draft: Draft, tags: Sequence[Tag]) -> int:
     ``tags`` come from ``declared``; ``partials``, ``persons``, ``bundle_persons`` and
     ``model_scores`` of the draft are read. ConfigError when a tag has changed its type.
     """
-    table = tag_values_table(tags)
     _require_same_types(draft, tags)
     day = draft.business_date
     try:
         refresh_person_measures(draft, tags)
         query = tag_query(tags, day, "work_measures").sql(dialect="duckdb")
-        return draft.replace_dates("tag_values", [day], query, table=table)
+        return put_values(draft, tags, query)
     finally:
         drop_work(draft)
 

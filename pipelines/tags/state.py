@@ -18,7 +18,8 @@ from lake.engines.duckdb import sql_type
 from lake.tables import DataFile
 from pipelines.tags.cells import ADDED, Cell, all_cells
 from pipelines.tags.direct import direct
-from pipelines.tags.increment import Days, steps
+from pipelines.tags.increment import Days, merged_again, result, steps
+from pipelines.tags.merging import by_value, reach
 from pipelines.tags.partials import fresh_dates, partials_table, products_changed, slots_of
 from schemas.measured import Measured
 from schemas.table import Table, column
@@ -80,13 +81,9 @@ def refresh_person_measures(draft: Draft, definitions: Sequence[Measured]) -> Re
     number_bundles(draft)
     sides = []
     if held:
-        _increment(draft, held)
-        sides.append("work_cells")
+        sides.append(_increment(draft, held))
     if fresh:
-        draft.session.execute(
-            f"CREATE OR REPLACE TEMP TABLE work_direct AS {direct(fresh, draft.business_date)}"
-        )
-        sides.append("work_direct")
+        sides.append(direct(fresh, draft.business_date))
     _assemble(draft, cells, sides)
     before = draft.parent.business_date if draft.parent and held else None
     return Refreshed(
@@ -129,7 +126,8 @@ def drop_work(draft: Draft) -> None:
         draft.session.execute(f'DROP {what} "{name}"')
 
 
-def _increment(draft: Draft, cells: Sequence[Cell]) -> None:
+def _increment(draft: Draft, cells: Sequence[Cell]) -> str:
+    """Make the work tables of the increment; the query that gives its cells."""
     assert draft.parent is not None
     days = Days(draft.parent.business_date, draft.business_date, tuple(fresh_dates(draft)))
     _show_before(draft, cells)
@@ -137,6 +135,7 @@ def _increment(draft: Draft, cells: Sequence[Cell]) -> None:
     _mark_moved(draft)
     for step in steps(cells, days):
         draft.session.execute(f'CREATE OR REPLACE TEMP TABLE "{step.name}" AS {step.sql}')
+    return result(cells, days)
 
 
 def _show_before(draft: Draft, cells: Sequence[Cell]) -> None:
@@ -162,6 +161,17 @@ def _show_days(draft: Draft, cells: Sequence[Cell], days: Days) -> None:
         _show(draft, f"{name}_fresh", schema, [file for file in now if file.d in fresh])
         _show(draft, f"{name}_were", schema, [file for file in then if file.d in fresh])
         _show(draft, f"{name}_shifted", schema, [file for file in now if file.d in shifted])
+    _show_reach(draft, "partials_again", partials_table(slots).schema, merged_again(cells))
+    for name, some in by_value(cells).items():
+        _show_reach(draft, f"partial_values_of_{name}", PARTIAL_VALUES.schema, some)
+
+
+def _show_reach(draft: Draft, view: str, schema: pa.Schema, cells: Sequence[Cell]) -> None:
+    """A view of the dates that the windows of ``cells`` hold."""
+    within = reach(cells, draft.business_date)
+    name = view.split("_of_")[0].removesuffix("_again")
+    files = [f for f in draft.files(name) if cells and within.holds(date.fromisoformat(f.d))]
+    _show(draft, view, schema, files)
 
 
 def _show(draft: Draft, name: str, schema: pa.Schema, files: Sequence[DataFile]) -> None:
@@ -190,7 +200,7 @@ def _mark_moved(draft: Draft) -> None:
 def _assemble(draft: Draft, cells: Sequence[Cell], sides: Sequence[str]) -> None:
     """Bring the sides together, a row for every person, and write them."""
     listed = "".join(f', {_plain(cell)} AS "{cell.name}"' for cell in cells)
-    joins = "".join(f" LEFT JOIN {side} USING (person_no)" for side in sides)
+    joins = "".join(f" LEFT JOIN ({side}) USING (person_no)" for side in sides)
     draft.session.execute(
         f"CREATE OR REPLACE TEMP TABLE work_measures AS SELECT person_no{listed} "
         f"FROM persons{joins}"

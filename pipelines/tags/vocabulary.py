@@ -120,6 +120,17 @@ def references(tag: Tag) -> set[str]:
     return found | fields_of(rules)
 
 
+def below(tag: Tag, tags: Mapping[str, Tag]) -> list[Tag]:
+    """The tags that ``tag`` is made of, at any depth, in the order of ``tags``."""
+    needed, waiting = set[str](), list(references(tag))
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += references(tags[name])
+    return [one for name, one in tags.items() if name in needed]
+
+
 def fields_of(rules: Sequence[Rule]) -> set[str]:
     """Names of the fields that rule trees speak of."""
     found, waiting = set(), list(rules)

@@ -163,7 +163,7 @@ types:
         (UNKNOWN_BORROWER, 5, "'user' is not listed", "one of device_id", "`undeclared: accept`"),
         (UNKNOWN_EVIDENCE, 9, "'device' is not listed", "device_id, user_id", "say device_id"),
         (NEGATIVE, 6, "silence_days is -1, but days are 0", "0 or more", ""),
-        ("types: []\n\nhubs: 3", 3, "unknown field `hubs`", "one of blocked, evidence", "definitions.md"),
+        ("types: []\n\nhubs: 3", 3, "unknown field `hubs`", "one of blocked", "definitions.md"),
         ("types:\n  - type: a\n    priority: x", 3, "Expected `int`", "int", "definitions.md"),
     ],
 )

@@ -66,6 +66,12 @@ def sparse_on(session: Session) -> dict[str, Type]:
     return {str(tag): kind for tag, kind in rows}  # type: ignore[misc]
 
 
+def show_sparse_tags(session: Session, names: Collection[str] | None = None) -> Session:
+    """Let ``tag_values`` of an open release show the tags that lie in rows; gives the session."""
+    show_whole(session, sparse_on(session), names)
+    return session
+
+
 def show_whole(
     session: Session, sparse: Mapping[str, Type], names: Collection[str] | None = None
 ) -> None:

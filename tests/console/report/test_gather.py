@@ -183,7 +183,8 @@ def test_scores_of_an_earlier_date_are_not_those_of_the_release(tmp_path: Path) 
                 draft.replace_dates(
                     "model_scores", [day],
                     f"SELECT DATE '{day}' AS business_date, 'churn' AS model, 'v' AS version, "
-                    "'p' AS one_id, 0.5 AS probability",
+                    "'p' AS one_id, 0.5 AS probability, "
+                    "NULL AS label, NULL AS purchases, NULL AS amount, NULL AS reasons",
                 )
             draft.publish("run", str(day), "rules", lambda: CUT)
         with lake.reader() as session:

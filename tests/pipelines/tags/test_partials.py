@@ -139,7 +139,8 @@ def test_only_dates_with_new_rows_are_computed_again(
         draft.publish("run", "inputs", "rules", lambda: CLOCK)
     with tiny.tiny_draft(tmp_path) as draft:
         tiny.put_lines(draft, [(1, tiny.at(3), "late", 10)])
-        assert stale_dates(draft, slots_of(all_cells(sample_tags))) == [tiny.DAY - timedelta(days=3)]
+        slots = slots_of(all_cells(sample_tags))
+        assert stale_dates(draft, slots) == [tiny.DAY - timedelta(days=3)]
 
 
 def test_a_new_measure_is_computed_over_history(tmp_path: Path, sample_tags: list[Tag]) -> None:

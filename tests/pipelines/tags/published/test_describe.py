@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pyroaring import BitMap
 
-from lake import conf, snapshots
+from lake import conf, retention, snapshots
 from lake.draft import Draft
 from lake.store import Lake, open_lake
 from pipelines.tags.published import TagBitmaps, publish_description, version_on
@@ -41,11 +41,12 @@ def put_values(draft: Draft, cities: str, persons: int = 100, tags: Any = TAGS) 
 
 
 def publish(
-    root: Path, day: date, cities: str, bounds: TagBounds = BOUNDS, tags: Any = TAGS
+    root: Path, day: date, cities: str, bounds: TagBounds = BOUNDS, tags: Any = TAGS,
+    persons: int = 100,
 ) -> Lake:
     lake = open_lake(root, create=True)
     with tiny.tiny_draft(root, day) as draft:
-        put_values(draft, cities, tags=tags)
+        put_values(draft, cities, persons, tags)
         with snapshots.writing(lake.snapshots, SNAPSHOT) as kept:
             publish_description(draft, tags, bounds, kept)
         draft.publish("r", "i", "c", lambda: tiny.LONG_AGO)
@@ -87,6 +88,16 @@ def test_a_release_names_its_bitmaps_as_it_names_its_tables(tmp_path: Path) -> N
     assert len(read(lake, later).where("city", "=", "北京")) == 51
     with lake.reader(1) as session, pytest.raises(NotFoundError, match=str(later)):
         version_on(session, later)
+
+
+def test_a_vacuum_keeps_the_bitmaps_that_a_kept_release_names(tmp_path: Path) -> None:
+    publish(tmp_path, tiny.DAY, HALVES)
+    lake = publish(tmp_path, tiny.DAY + timedelta(1), HALVES, persons=101)
+    stray = snapshots.keep(lake.snapshots, SNAPSHOT, {"a": b"1"})
+    assert retention.vacuum_bitmaps(lake.snapshots, lake.releases(), keep=1) == 1
+    assert not (lake.snapshots / SNAPSHOT / stray).exists()
+    assert len(read(lake).everyone()) == 100
+    assert len(read(lake, tiny.DAY + timedelta(1)).everyone()) == 101
 
 
 def test_the_same_values_are_the_same_snapshot(tmp_path: Path) -> None:
