@@ -6,6 +6,7 @@ release = lake.release()            # the newest; or a date, or a number
 release.table("persons")            # pyarrow.Table
 release.sql("SELECT ... ").df()     # a DuckDB relation: .df(), .pl(), .to_arrow_table()
 release.timeline("M00001234")       # every event of that person, in time order
+release.tag("likes_coffee")         # its values on every date, under all its names
 release.audience("beijing_coffee_women")
 guiyi.resolve_edges(edges)          # who is who by edges of your own; needs no lake
 """

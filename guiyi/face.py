@@ -14,11 +14,12 @@ from lake.engines.duckdb import Session, quoted
 from lake.store import Lake as Store
 from lake.store import open_lake
 from pipelines import identity
-from pipelines.tags import show_sparse_tags
+from pipelines.tags import declared, show_sparse_tags, values_over_dates
 from schemas import catalog
 from schemas.audiences import Audience
 from schemas.errors import NotFoundError, UsageError
 from schemas.programme import Programme
+from schemas.tag_definitions import TagFile
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,15 @@ class Release:
     def timeline(self, who: str, start: date | None = None, end: date | None = None) -> pa.Table:
         """A person's events from all sources in time order, with source and identifiers."""
         return identity.timeline(self._session, self.person(who), start, end)
+
+    def tag(self, name: str) -> pa.Table:
+        """``business_date, one_id, person_no, value`` of a tag on every published date.
+
+        ``name`` is its present name or any it had before; its past goes on under both.
+        """
+        found = values_over_dates(self._session, name, declared(conf.load("tags", TagFile)))
+        show_sparse_tags(self._session)
+        return found
 
     def audience(self, name: str) -> pa.Table:
         """Members of an audience on the release's date, with their tags."""

@@ -20,6 +20,7 @@ from schemas.errors import ConfigError, NotFoundError
 from schemas.exports import Export
 from schemas.model_definitions import Model
 from schemas.sources import Source
+from schemas.tag_bounds import TagBounds
 from schemas.tag_definitions import Tag, TagFile
 
 
@@ -98,7 +99,7 @@ def _text(path: Path) -> str:
 
 
 def _users_faults(tags: Sequence[Tag], folder: Path | None) -> Iterator[ConfigError]:
-    """What audiences and exports say of tags and is not so."""
+    """What audiences, exports and bounds say of tags and is not so."""
     for placed in conf.load_placed("audiences", Audience, folder):
         try:
             member_condition(placed.definition, tags)
@@ -114,6 +115,16 @@ def _users_faults(tags: Sequence[Tag], folder: Path | None) -> Iterator[ConfigEr
                 yield ConfigError(
                     f"there is no tag {name!r}", expected="one of " + ", ".join(known), got=name,
                     where=f"{_line(export, name)} (export {export.definition.name})",
+                    todo=meant(name, known) or "name a declared tag, or take it out",
+                )
+
+
+    for bounds in conf.load_placed("tag_bounds.yml", TagBounds, folder):
+        for name in bounds.definition.tags:
+            if name not in known:
+                yield ConfigError(
+                    f"there is no tag {name!r}", expected="one of " + ", ".join(known), got=name,
+                    where=bounds.lines.at("$.tags", name),
                     todo=meant(name, known) or "name a declared tag, or take it out",
                 )
 

@@ -112,7 +112,7 @@ def _figures(definition: Model, summary: ModelSummary) -> list[str]:
               f"{summary.gain_high:.4f}; the gate asks for {definition.gate.margin} at least."]
     lines += [f"Brier score {summary.brier:.4f}; the outcome came for "
               f"{summary.share_positive:.1%}."]
-    lines += [f"{name.capitalize()}: {value:,.6g}." for name, value in summary.others.items()]
+    lines += [f"{n[0].upper()}{n[1:]}: {value:,.6g}." for n, value in summary.others.items()]
     return lines
 
 

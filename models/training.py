@@ -90,6 +90,7 @@ def test(definition: Model, fitted: Fitted, parts: Split) -> Figures:
     return Figures(
         MEASURES[definition.predicts], gain, gain.ours, gain.baseline,
         brier(sample.y, probability), calibration(sample.y, probability),
+        others=_best_alone(sample),
     )
 
 
@@ -112,6 +113,13 @@ def is_of_kind(definition: Model, fitted: Fitted) -> bool:
 def scored_features(fitted: Fitted, names: list[str]) -> list[str]:
     """Features of ``fitted`` that are none of ``names``: it cannot score without them."""
     return [name for name in fitted.names if name not in names]
+
+
+def _best_alone(sample: Sample) -> dict[str, float]:
+    """The AUC of the single feature that does best on the test itself, whatever the baseline is."""
+    found = {n: auc(sample.y, separation(sample.y, sample.column(n))) for n in sample.names}
+    name = max(sorted(found), key=lambda one: found[one])
+    return {f"AUC of {name} alone, the best single feature": found[name]}
 
 
 def _before(moments: Moments, offset: int) -> date:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from domain.dates import cut
+from domain.dates import business_date, cut
 from lake.draft import Draft
 from lake.store import open_lake
 from schemas import catalog
@@ -28,8 +28,10 @@ def tiny_draft(root: Path, day: date = DAY) -> Iterator[Draft]:
         yield draft
 
 
-def local(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(ZONE))
+def local(text: str, zone: str = ZONE) -> datetime:
+    """The instant at which clocks in ``zone`` read ``text``, unless it says its own offset."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
 
 
 def at(days_ago: int, clock: str = "12:00:00", day: date = DAY) -> str:
@@ -43,25 +45,26 @@ def append(draft: Draft, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
     draft.session.execute("DROP VIEW given")
 
 
-def _when(number: int, bundle: int | None, when: str) -> dict[str, Any]:
-    moment = local(when)
+def _when(number: int, bundle: int | None, when: str, zone: str = ZONE) -> dict[str, Any]:
+    moment = local(when, zone)
     return {
         "source": "tests", "event_id": f"e{number}", "occurred_at": moment,
-        "received_at": moment, "business_date": moment.date(), "bundle_id": bundle,
+        "received_at": moment, "business_date": business_date(moment, zone), "bundle_id": bundle,
     }
 
 
 def put_events(
     draft: Draft,
     rows: Sequence[tuple[int | None, str, str] | tuple[int | None, str, str, dict[str, str]]],
+    zone: str = ZONE,
 ) -> None:
-    """Rows of (bundle, local time, type, properties)."""
+    """Rows of (bundle, time in the zone, type, properties)."""
     (first,) = draft.session.rows("SELECT count(*) FROM events")[0]
     append(
         draft,
         "events",
         [
-            _when(int(str(first)) + n, row[0], row[1])
+            _when(int(str(first)) + n, row[0], row[1], zone)
             | {
                 "type": row[2], "is_clock_corrected": False, "is_clock_suspect": False,
                 "properties": list((row[3] if len(row) > 3 else {}).items()),

@@ -13,8 +13,9 @@ from pipelines.tags.cells import OF_VALUES, Cell, all_cells
 from pipelines.tags.direct import direct
 from pipelines.tags.factory import tag_query
 from pipelines.tags.free_queries import tables_read
-from pipelines.tags.increment import Days, steps
+from pipelines.tags.increment import Days, merged_again, result, steps
 from pipelines.tags.measures import SOURCES
+from pipelines.tags.merging import by_value, reach
 from pipelines.tags.partials import numbers, numbers_step, slots_held, slots_of, values_step
 from pipelines.tags.state import held_cells
 from pipelines.tags.windows import span
@@ -119,9 +120,15 @@ def _of_state(draft: Draft, held: Sequence[Cell], days: Days) -> list[Read]:
         return []
     found = [_read(draft, f"state of {days.before}", PERSON_MEASURES.name)]
     for name in (PARTIALS.name, PARTIAL_VALUES.name):
-        dates = sorted({date.fromisoformat(file.d) for file in draft.files(name)})
-        shifted = days.shifted(held, dates)
+        shifted = days.shifted(held, _dates(draft, name))
         found.append(_read(draft, "dates that a window gains or loses", name, shifted))
+    reaches = [(PARTIALS.name, merged_again(held))]
+    reaches += [(PARTIAL_VALUES.name, some) for some in by_value(held).values()]
+    for name, some in reaches:
+        if some:
+            within = reach(some, days.day)
+            dates = [day for day in _dates(draft, name) if within.holds(day)]
+            found.append(_read(draft, "at most: of persons whom such a date touches", name, dates))
     return found
 
 
@@ -191,9 +198,11 @@ def _queries(
     ):
         if wanted and step.sql is not None:
             found.append(Query(name, step.sql.sql(dialect="duckdb", pretty=True)))
-    found += [Query(step.name, _pretty(step.sql)) for step in steps(held, days)] if held else []
+    if held:
+        found += [Query(step.name, _pretty(step.sql)) for step in steps(held, days)]
+        found.append(Query("cells by increment", _pretty(result(held, days))))
     if fresh:
-        found.append(Query("work_direct", _pretty(direct(fresh, draft.business_date))))
+        found.append(Query("cells direct", _pretty(direct(fresh, draft.business_date))))
     values = tag_query(tags, draft.business_date, "work_measures")
     return [*found, Query("tag_values", values.sql(dialect="duckdb", pretty=True))]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
+import guiyi
 from jobs import tags as jobs_tags
 from jobs.cli import app
 from lake import conf
@@ -117,7 +119,7 @@ def test_plan_shows_cost_and_queries_before_anything_runs(data: Path, new: Path)
     text = call("plan", "recency_days", data=data).stdout
     assert "from the state of 2017-07-01: recency_days" in text
     assert "person_measures: 2 rows" in text
-    assert "-- work_cells\nSELECT" in text
+    assert "-- cells by increment\nSELECT" in text
 
 
 def test_plan_estimates_when_asked(data: Path, new: Path) -> None:
@@ -175,6 +177,24 @@ def test_history_tells_changes_and_coverage(data: Path) -> None:
     text = call("history", "recency_days", data=data).stdout
     assert "2017-06-30  created: recency_days, by lee (cut 2017-06-30 19:00Z)" in text
     assert "2017-07-01  2 of 2 (100.0%) as recency_days" in text
+
+
+def test_bounds_of_a_tag_that_is_not_there_are_a_fault(tmp_path: Path) -> None:
+    shutil.copytree(conf.folder(), tmp_path / "conf")
+    path = tmp_path / "conf" / "base" / "tag_bounds.yml"
+    text = path.read_text(encoding="utf-8")
+    changed = text.replace("tags: {}", "tags:\n  likes_cofee: {distance: 0.5}")
+    path.write_text(changed, encoding="utf-8")
+    done = call("check", "--conf", tmp_path / "conf")
+    line = changed.split("\n").index("  likes_cofee: {distance: 0.5}") + 1
+    assert f"at: {path}:{line}" in done.stderr
+    assert "did you mean `likes_coffee`?" in done.stderr
+
+
+def test_a_notebook_reads_a_tag_over_all_dates(data: Path) -> None:
+    found = guiyi.open(data).release().tag("recency_days")
+    assert found.schema.names == ["business_date", "one_id", "person_no", "value"]
+    assert found["value"].to_pylist() == [1, 1, 2, 2]
 
 
 def test_the_author_is_who_is_named_or_logged_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,8 @@ def test_one_more_day_reads_the_state_and_the_dates_that_leave(lake: Lake) -> No
     assert (read["partials"].first, read["partials"].last) == (date(2017, 6, 29),) * 2
     assert read["partials"].rows == 1
     assert [query.name for query in found.queries][0] == "partials"
-    assert "work_cells" in [query.name for query in found.queries]
+    assert "cells by increment" in [query.name for query in found.queries]
+    assert not [one for one in found.daily if one.why.startswith("at most")]
     assert {one.table: one.rows for one in found.like_the_last} == {"events": 2, "order_lines": 1}
 
 
@@ -68,7 +69,7 @@ def test_a_new_tag_tells_what_it_costs_over_history(lake: Lake) -> None:
     assert (direct.table, direct.dates, direct.rows) == ("events", 2, 4)
     assert {(one.table, one.rows) for one in partials} == {("events", 20), ("order_lines", 10)}
     assert len(found.new_measures) == 1
-    assert "work_direct" in [query.name for query in found.queries]
+    assert "cells direct" in [query.name for query in found.queries]
 
 
 def test_a_free_query_says_that_it_is_batch_only_and_what_it_reads(lake: Lake) -> None:
