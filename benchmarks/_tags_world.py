@@ -16,7 +16,7 @@ from schemas.tag_definitions import Tag, TagFile
 
 FIRST = date(2024, 1, 1)
 CLOCK = datetime(2027, 1, 1, tzinfo=UTC)
-EVENTS_PER_BUNDLE, BUNDLES_PER_PERSON = 20, 2
+BUNDLES_PER_PERSON = 4
 
 _WHEN = """'bench' AS source, '{mark}' || i AS event_id,
   CAST(day AS TIMESTAMPTZ) + to_seconds(hash(i, 1) % 57600) AS occurred_at,
@@ -101,15 +101,20 @@ def open_draft(lake: Lake, day: date) -> Any:
     return lake.draft(day, cut(day, "Asia/Shanghai", 3))
 
 
-def make(folder: Path, events: int, days: int) -> None:
-    """A lake with ``events`` over ``days`` dates, published without partials or tags."""
-    per_day, bundles = events // days, max(events // EVENTS_PER_BUNDLE, 4)
+def bundles_of(persons: int) -> int:
+    """How many bundles ``persons`` have."""
+    return persons * BUNDLES_PER_PERSON
+
+
+def make(folder: Path, per_day: int, days: int, persons: int) -> None:
+    """A lake of ``days`` dates, published without partials or tags."""
+    bundles = bundles_of(persons)
     lake = open_lake(folder, create=True)
     with open_draft(lake, day_of(days - 1)) as draft:
         draft.replace("persons", f"""SELECT 'person' || i AS one_id, i AS person_no,
           TIMESTAMPTZ '2024-01-01 00:00:00+00' AS born_at, 'bench' AS birth_source,
           'e' AS birth_event_id, 'p' AS birth_path, 2 AS count_identifiers
-          FROM range({bundles // BUNDLES_PER_PERSON}) AS r(i)""")
+          FROM range({persons}) AS r(i)""")
         draft.replace("bundle_persons", f"""SELECT i AS bundle_id,
           'person' || (i // {BUNDLES_PER_PERSON}) AS one_id, DATE '0001-01-01' AS valid_from,
           DATE '9999-12-31' AS valid_to, false AS is_borrowed FROM range({bundles}) AS r(i)""")

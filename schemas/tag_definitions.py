@@ -16,7 +16,7 @@ from schemas.measured import Measured, Name
 from schemas.rules import Comparison, Rule, Scalar
 
 Type = Literal["boolean", "integer", "number", "text", "date", "texts"]
-Gives = Literal["probability", "label", "amount"]
+Gives = Literal["probability", "label", "purchases", "amount"]
 
 
 class Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,7 +71,7 @@ class Tag(Measured, frozen=True, forbid_unknown_fields=True, kw_only=True):
     model: Name | None = None
     """What a model gives."""
     gives: Gives = "probability"
-    """Which of a model's outputs: a calibrated probability, a predicted label, an amount."""
+    """Which of its outputs: a calibrated probability, a label, a number of purchases, an amount."""
     sql: str | None = None
     """A free query giving ``one_id`` and ``value``; batch only. ``:business_date`` is the date."""
     map: dict[str, str] = {}

@@ -113,6 +113,7 @@ def _dates(session: Session, name: str, is_column: bool) -> list[date]:
 def _never(session: Session, name: str) -> NotFoundError:
     known = sorted({one.tag for one in changes(session)})
     return NotFoundError(
-        f"there was never a tag {name!r}", expected="one of " + (", ".join(known) or "none yet"),
+        f"there was never a tag {name!r}",
+        expected="one of " + ", ".join(known) if known else "a published tag; none is yet",
         got=name, todo="a tag has a past from the first release that is published with it",
     )

@@ -13,16 +13,17 @@ from schemas.errors import ConfigError
 from schemas.tag_definitions import Tag
 
 
-def publish_tags(draft: Draft, tags: Sequence[Tag]) -> int:
+def publish_tags(draft: Draft, tags: Sequence[Tag], *, is_direct: bool = False) -> int:
     """Write ``person_measures`` and ``tag_values`` of the draft's date; returns the persons.
 
     ``tags`` come from ``declared``; ``partials``, ``persons``, ``bundle_persons`` and
-    ``model_scores`` of the draft are read. ConfigError when a tag has changed its type.
+    ``model_scores`` of the draft are read; with ``is_direct`` the sources' rows, whatever the
+    released state holds. ConfigError when a tag has changed its type.
     """
     _require_same_types(draft, tags)
     day = draft.business_date
     try:
-        refresh_person_measures(draft, tags)
+        refresh_person_measures(draft, tags, is_direct=is_direct)
         query = tag_query(tags, day, "work_measures").sql(dialect="duckdb")
         return put_values(draft, tags, query)
     finally:

@@ -69,21 +69,22 @@ def person_measures_table(cells: Sequence[Cell]) -> Table:
     return dataclasses.replace(PERSON_MEASURES, schema=schema)
 
 
-def refresh_person_measures(draft: Draft, definitions: Sequence[Measured]) -> Refreshed:
+def refresh_person_measures(
+    draft: Draft, definitions: Sequence[Measured], *, is_direct: bool = False
+) -> Refreshed:
     """Write ``person_measures`` of the draft's date for the cells that ``definitions`` need.
 
     ``partials`` must be fresh (``refresh_partials``). A work table ``work_measures`` with the
     same rows stays until ``drop_work``.
     """
     cells = all_cells(definitions)
-    held = held_cells(draft, cells)
+    held = [] if is_direct else held_cells(draft, cells)
     fresh = [cell for cell in cells if cell not in held]
     number_bundles(draft)
-    sides = []
-    if held:
-        sides.append(_increment(draft, held))
+    # The increment gives everyone; whoever did nothing is missing from the direct plan.
+    sides = [f"({_increment(draft, held)})" if held else "persons"]
     if fresh:
-        sides.append(direct(fresh, draft.business_date))
+        sides.append(f"({direct(fresh, draft.business_date)}) USING (person_no)")
     _assemble(draft, cells, sides)
     before = draft.parent.business_date if draft.parent and held else None
     return Refreshed(
@@ -200,10 +201,9 @@ def _mark_moved(draft: Draft) -> None:
 def _assemble(draft: Draft, cells: Sequence[Cell], sides: Sequence[str]) -> None:
     """Bring the sides together, a row for every person, and write them."""
     listed = "".join(f', {_plain(cell)} AS "{cell.name}"' for cell in cells)
-    joins = "".join(f" LEFT JOIN ({side}) USING (person_no)" for side in sides)
     draft.session.execute(
         f"CREATE OR REPLACE TEMP TABLE work_measures AS SELECT person_no{listed} "
-        f"FROM persons{joins}"
+        f"FROM {' LEFT JOIN '.join(sides)}"
     )
     draft.replace(
         PERSON_MEASURES.name, "SELECT * FROM work_measures", table=person_measures_table(cells)
