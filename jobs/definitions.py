@@ -19,7 +19,7 @@ KINDS: dict[str, type[Any]] = {
     "source": Source,
     "identity": IdentityRules,
     "tags": TagFile,
-    "tag bounds": TagBounds,
+    "tag_bounds": TagBounds,
     "audience": Audience,
     "export": Export,
     "model": Model,

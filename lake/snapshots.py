@@ -126,6 +126,7 @@ def place(root: Path, name: str, version: str | None = None) -> Path:
             expected=f"version {chosen}" if chosen else "a current version",
             got="none",
             where=str(folder),
+            todo="name a version that is kept there, or run a release, which publishes one",
         )
     return folder
 

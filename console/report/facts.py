@@ -116,14 +116,25 @@ class CalibrationBin:
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """How good a model is on a later window, beside recency alone."""
+    """How good a model is on a later window, beside the simple rule that it must beat."""
 
     name: str
     auc: float
-    auc_recency: float
+    auc_baseline: float
     brier: float
     calibration: tuple[CalibrationBin, ...] = ()
     label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far what a model reads or says has moved on a date since it was trained (PSI)."""
+
+    model: str
+    business_date: date
+    what: str
+    psi: float
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +262,7 @@ class ReportFacts:
     count_scores: Mapping[str, int] = field(default_factory=dict)
     models: tuple[ModelSummary, ...] = ()
     unpublished: tuple[UnpublishedModel, ...] = ()
+    drifts: tuple[Drift, ...] = ()
     audiences: tuple[Audience, ...] = ()
     evaluation: tuple[MethodScore, ...] = ()
     releases: tuple[ReleaseRow, ...] = ()

@@ -13,6 +13,7 @@ from console.report.facts import (
     AudienceSize,
     Changes,
     DayOfSource,
+    Drift,
     EventType,
     Example,
     MethodScore,
@@ -71,6 +72,7 @@ def gather(
         count_scores=_scores(session, on),
         models=tuple(models),
         unpublished=tuple(unpublished),
+        drifts=_typed(session, Drift, _DRIFTS),
         audiences=_audiences(session, audiences),
         evaluation=tuple(evaluation),
         releases=_typed(session, ReleaseRow, _RELEASES),
@@ -139,6 +141,10 @@ FROM identity_changes RIGHT JOIN (
 GROUP BY published_for ORDER BY published_for
 """
 
+_DRIFTS = """
+SELECT model, business_date, what, psi, status FROM model_health
+WHERE psi IS NOT NULL ORDER BY model, what, business_date
+"""
 _RELEASES = """
 SELECT release_no, business_date, cut, published_at, run_id, inputs, rules,
     CAST(cardinality(tables) AS BIGINT) AS count_tables

@@ -129,7 +129,7 @@ def histogram(tag: TagFacts) -> str:
 
 
 def model(summary: ModelSummary) -> str:
-    """AUC beside recency alone and a coin, and predicted against observed probability."""
+    """AUC beside a simple rule and a coin, and predicted against observed probability."""
     with svg.style(f"model_{summary.name}"):
         figure = svg.canvas(344)
         svg.text_at(figure, 0, 16, "Who is told apart (AUC)", fontweight="bold", fontsize=12.5)
@@ -141,14 +141,14 @@ def model(summary: ModelSummary) -> str:
         if summary.calibration:
             _calibration(figure, svg.place(figure, 560, 36, 300, 252), summary)
         return svg.inline(
-            figure, f"AUC {summary.auc:.3f}, recency alone {summary.auc_recency:.3f}; calibration"
+            figure, f"AUC {summary.auc:.3f}, a simple rule {summary.auc_baseline:.3f}; calibration"
         )
 
 
 def _auc(axes: Axes, summary: ModelSummary) -> None:
     rows = (
         ("a coin", 0.5, svg.MUTED),
-        ("recency alone", summary.auc_recency, svg.MUTED),
+        ("a simple rule", summary.auc_baseline, svg.MUTED),
         ("this model", summary.auc, svg.EVENTS),
     )
     least = min(0.5, *(value for _, value, _ in rows))

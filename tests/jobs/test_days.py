@@ -10,7 +10,7 @@ from jobs import rebuild, run, settings
 from lake.store import Lake
 from tests.lakes import contents, guiyi, last_days, run_job, same_landing
 
-LOGS = ("identity_moves", "identity_changes", "identity_runs", "identity_health")
+LOGS = ("identity_moves", "identity_changes", "identity_runs", "identity_health", "tag_coverage")
 """What a publication says against the one before: a rebuild has none before."""
 
 
@@ -34,7 +34,7 @@ def test_the_last_day_equals_a_rebuild_from_raw_at_its_cut(
     fresh, _ = rebuild.rebuild(
         sample_lake, settings.read(), day, "rebuild", run.clock, tmp_path / "rebuilt"
     )
-    dated = ("tag_values", "model_scores", "audience_members")
+    dated = ("tag_values", "tag_bitmaps", "model_scores", "model_health", "audience_members")
     again = contents(fresh, day, leave_out=LOGS + dated)
     assert again == contents(sample_lake, day, leave_out=LOGS + dated)
     for name in dated:

@@ -27,7 +27,8 @@ def scored(draft: Draft, columns: str = "model, one_id, probability") -> list[tu
 
 
 def counts(draft: Draft) -> dict[Any, Any]:
-    return dict(draft.session.rows("SELECT model, count(*) FROM model_scores GROUP BY model"))  # type: ignore[arg-type]
+    rows = draft.session.rows("SELECT model, count(*) FROM model_scores GROUP BY model")
+    return {str(model): int(str(count)) for model, count in rows}
 
 
 def one(draft: Draft, model: Model, **given: Any) -> Prepared:

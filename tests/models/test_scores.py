@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -47,7 +48,7 @@ def test_the_size_of_batches_changes_no_score(bought: Draft, models: dict[str, M
     assert found[0] == found[1]
 
 
-def test_persons_come_in_batches_and_only_those_of_the_population(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_persons_come_in_batches_and_only_those_of_the_population(tmp_path: Path) -> None:
     with Session(tmp_path) as session:
         scorer = people(session, 1000)
         sizes = [part.num_rows for part in scores.batches(session, scorer, NOW, 300)]
@@ -55,7 +56,7 @@ def test_persons_come_in_batches_and_only_those_of_the_population(tmp_path) -> N
         assert rows_of(session, scorer, 300) == rows_of(session, scorer, 10**6)
 
 
-def test_reasons_are_the_strongest_contributions_with_their_values(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_reasons_are_the_strongest_contributions_with_their_values(tmp_path: Path) -> None:
     with Session(tmp_path) as session:
         scorer = people(session, 40)
         for *_, probability, _, _, _, reasons in rows_of(session, scorer, 10):

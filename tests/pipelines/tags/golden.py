@@ -13,6 +13,8 @@ from typing import Any
 
 from lake.draft import Draft
 from pipelines.tags import declared, publish_tags, refresh_partials
+from pipelines.tags.cells import all_cells
+from pipelines.tags.state import held_cells
 from schemas.tag_definitions import Tag, TagFile
 from tests import tiny
 
@@ -69,6 +71,8 @@ class Golden:
             self._publish(draft, slice(None, None, 2))
             draft.publish("run", "inputs", "rules", lambda: CLOCK)
         with tiny.tiny_draft(root, self.day) as draft:
+            cells = all_cells(self.tags)
+            assert held_cells(draft, cells) == cells
             return self._publish(draft, slice(1, None, 2))
 
     def _begin(self, draft: Draft) -> None:

@@ -219,7 +219,8 @@ def test_a_column_read_back_answers_alike() -> None:
         ("number", [n / 8 for n in range(50)], 2.5), ("date", [date(2017, 6, n) for n in
          range(1, 31)], "2017-06-15"), ("texts", [["a", "b"], [], None, ["b"]], "b"),
     ):
-        made = coded(kind, pa.array(column, ARROW[kind]), np.arange(len(column)), len(column))  # type: ignore[arg-type]
+        array, size = pa.array(column, ARROW[kind]), len(column)  # type: ignore[index]
+        made = coded(kind, array, np.arange(size), size)  # type: ignore[arg-type]
         held = bitmaps.blobs(made)
         read = read_bits("t", bitmaps.about(made), held.__getitem__)
         for operator in ("=", "!=") if kind == "texts" else ("=", "<", ">="):

@@ -74,7 +74,8 @@ def test_bitmaps_choose_whom_sql_chooses(tmp_path: Path) -> None:
             ("city", "null", None, "city IS NULL"),
         ):
             rows = session.rows(f"SELECT person_no FROM tag_values WHERE {sql}")
-            assert held.where(tag, operator, value) == BitMap(n for (n,) in rows)  # type: ignore[arg-type]
+            members = BitMap(int(str(n)) for (n,) in rows)
+            assert held.where(tag, operator, value) == members  # type: ignore[arg-type]
         assert held.everyone() == BitMap(range(0, 200, 2))
         assert len(held.known("orders")) == 66
     assert held.names == ["city", "is_new", "orders"]
