@@ -6,7 +6,12 @@ release = lake.release()            # the newest; or a date, or a number
 release.table("persons")            # pyarrow.Table
 release.sql("SELECT ... ").df()     # a DuckDB relation: .df(), .pl(), .to_arrow_table()
 release.timeline("M00001234")       # every event of that person, in time order
+release.tags()                      # which tags there are, and of how many each is known
 release.tag("likes_coffee")         # its values on every date, under all its names
+release.tag_coverage("city")        # one of them on every date: coverage, spread, what moved
+release.bitmaps().where("city", "=", "北京")  # who, as a set of person numbers
+release.model("churn")              # a published model: figures and card
+release.explain_score("M00001234", "churn")  # why that person has that score
 release.audience("beijing_coffee_women")
 guiyi.resolve_edges(edges)          # who is who by edges of your own; needs no lake
 """
@@ -14,7 +19,9 @@ guiyi.resolve_edges(edges)          # who is who by edges of your own; needs no 
 from __future__ import annotations
 
 from guiyi.face import Lake, Release, open
+from models.published import PublishedModel
 from pipelines.edges import Resolved, resolve_edges
+from pipelines.tags.published import TagBitmaps
 from schemas.errors import (
     BusyError,
     ConfigError,
@@ -35,10 +42,12 @@ __all__ = [
     "Lake",
     "NotFoundError",
     "NotYetError",
+    "PublishedModel",
     "QualityError",
     "Release",
     "Resolved",
     "StorageError",
+    "TagBitmaps",
     "UsageError",
     "open",
     "resolve_edges",

@@ -13,8 +13,10 @@ from lake import conf, releases
 from lake.engines.duckdb import Session, quoted
 from lake.store import Lake as Store
 from lake.store import open_lake
+from models.published import PublishedModel, explained, published
 from pipelines import identity
-from pipelines.tags import declared, show_sparse_tags, values_over_dates
+from pipelines.tags import declared, listing, show_sparse_tags, values_over_dates
+from pipelines.tags.published import TagBitmaps, version_on
 from schemas import catalog
 from schemas.audiences import Audience
 from schemas.errors import NotFoundError, UsageError
@@ -44,14 +46,15 @@ class Lake:
         """
         wanted = _date(as_of) if isinstance(as_of, str) else as_of
         found = self._store.release(wanted)
-        return Release(found, show_sparse_tags(found.open(self._store.session())))
+        session = show_sparse_tags(found.open(self._store.session()))
+        return Release(found, session, self._store.snapshots)
 
 
 class Release:
     """One publication with all its tables in one DuckDB session."""
 
-    def __init__(self, release: releases.Release, session: Session) -> None:
-        self._release, self._session = release, session
+    def __init__(self, release: releases.Release, session: Session, snapshots: Path) -> None:
+        self._release, self._session, self._snapshots = release, session, snapshots
 
     @property
     def business_date(self) -> date:
@@ -94,6 +97,36 @@ class Release:
         found = values_over_dates(self._session, name, declared(conf.load("tags", TagFile)))
         show_sparse_tags(self._session)
         return found
+
+    def tags(self) -> pa.Table:
+        """The tags of the date, one row each: label, kind, type, and of how many it is known."""
+        return listing.listed(self._session, self.business_date)
+
+    def tag_coverage(self, name: str) -> pa.Table:
+        """A tag on every date it was published: coverage, spread, and what moved since the last.
+
+        ``name`` is its present or a former one; NotFoundError for any other.
+        """
+        return listing.coverage_by_date(self._session, name)
+
+    def bitmaps(self) -> TagBitmaps:
+        """Who has which value of which tag on the date, as sets of ``person_no``."""
+        version = version_on(self._session, self.business_date)
+        return TagBitmaps.open(self._snapshots, version)
+
+    def model(self, name: str) -> PublishedModel:
+        """The model that gave the newest scores of ``name``: card, figures, features in words.
+
+        NotFoundError for one that was never published.
+        """
+        return published(self._session, self._snapshots, name)
+
+    def explain_score(self, who: str, model: str) -> pa.Table:
+        """Why a model's newest score of a person is what it is: feature, value, contribution.
+
+        ``who`` as in ``person``. NotFoundError for who has no score.
+        """
+        return explained(self._session, self.model(model), self.person(who))
 
     def audience(self, name: str) -> pa.Table:
         """Members of an audience on the release's date, with their tags."""

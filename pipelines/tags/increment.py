@@ -31,10 +31,11 @@ AGAIN = ("least", "most", "first", "first_on")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A work table of the increment, and its query."""
+    """A work table of the increment and its query; empty where the table ``of`` is empty."""
 
     name: str
     sql: str
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,15 @@ def steps(cells: Sequence[Cell], days: Days) -> list[Step]:
         Step("work_delta", _delta(cells, days)),
         *(Step(f"work_{cell.name}", _fresh_dates(cell, days)) for cell in runs),
         Step("work_again", _again(cells, days)),
-        Step("work_again_cells", merged(merged_again(cells), days.day, again, "work_again")),
+        Step(
+            "work_again_cells", merged(merged_again(cells), days.day, again, "work_again"),
+            "work_again",
+        ),
         Step("work_touched", _touched(cells, days)),
         Step("work_values", _values(cells, days)),
-        Step("work_moved_cells", merged(cells, days.day, History(), "work_moved")),
+        Step(
+            "work_moved_cells", merged(cells, days.day, History(), "work_moved"), "work_moved"
+        ),
         Step("work_changed", _changed(runs)),
     ]
 

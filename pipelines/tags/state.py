@@ -135,7 +135,10 @@ def _increment(draft: Draft, cells: Sequence[Cell]) -> str:
     _show_days(draft, cells, days)
     _mark_moved(draft)
     for step in steps(cells, days):
-        draft.session.execute(f'CREATE OR REPLACE TEMP TABLE "{step.name}" AS {step.sql}')
+        # Of nobody nothing is merged: files that would be opened for it stay closed.
+        nobody = step.of and not draft.session.rows(f"SELECT 1 FROM {step.of} LIMIT 1")
+        query = f"SELECT * FROM ({step.sql}) LIMIT 0" if nobody else step.sql
+        draft.session.execute(f'CREATE OR REPLACE TEMP TABLE "{step.name}" AS {query}')
     return result(cells, days)
 
 

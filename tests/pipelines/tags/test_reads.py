@@ -120,7 +120,7 @@ def test_one_more_day_reads_what_changed_and_the_state_but_no_history(
     of_days = 2 * half + 2 * 2 * half
     # Values of 30 days of whom the new day touches; 7 days of whom the first of them left.
     of_touched = half * 15 + half * 4
-    # Persons, whose a bundle is and the state are passed a few times.
-    of_state = PEOPLE * 8
+    # Persons, whose a bundle is, and the state: passed eleven times in all.
+    of_state = PEOPLE * 11
     assert sum(seen) <= of_days + of_touched + of_state < history
     assert found["p00"] == found["p00"] | {"paid_ever": 310, "orders_30d": 15, "active_30d": 15}
