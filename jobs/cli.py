@@ -19,6 +19,7 @@ from jobs.commands import (
     identity_rules,
     jobs,
     lake,
+    models,
     people,
     quality,
     quarantine,
@@ -60,6 +61,7 @@ app.add_typer(identity.app, name="identity")
 identity.app.command("match")(fuzzy.match)
 identity.app.add_typer(identity_rules.app, name="rules")
 app.add_typer(tags.app, name="tag")
+app.add_typer(models.app, name="model")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(lake.tables, name="table")
 app.add_typer(lake.releases, name="release")

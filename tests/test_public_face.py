@@ -81,3 +81,27 @@ def test_a_wrong_name_is_answered_with_the_right_ones(sample_lake: Lake) -> None
         release.table("orders")
     with pytest.raises(guiyi.NotFoundError, match="there is no audience"):
         release.audience("nobody")
+
+
+@pytest.mark.slow
+def test_a_notebook_sees_tags_over_dates_as_bitmaps_and_why_a_score_is_so(
+    sample_lake: Lake,
+) -> None:
+    release = guiyi.open(sample_lake.root).release()
+    tags = release.tags().to_pylist()
+    declared = {row["tag"] for row in tags}
+    assert {"city", "is_big_spender_30d", "churn_probability"} <= declared
+    assert {row["kind"] for row in tags} == {"fact", "rule", "predictive"}
+    assert release.tag_coverage("city")["business_date"].to_pylist() == (
+        guiyi.open(sample_lake.root).releases()
+    )
+    assert set(release.bitmaps().names) == declared
+    model = release.model("churn")
+    assert isinstance(model, guiyi.PublishedModel)
+    ((who,),) = release.sql(
+        "SELECT any_value(one_id) FROM model_scores WHERE model = 'churn' "
+        f"AND business_date = DATE '{model.business_date}'"
+    ).fetchall()
+    why = release.explain_score(who, "churn")
+    assert set(why["feature"].to_pylist()) <= set(model.features)
+    assert why.num_rows == 3

@@ -69,6 +69,25 @@ def explain_person(
     _answer(found, form, identity.render(found), page, out)
 
 
+@explain.command("score")
+def explain_score(
+    who: Who,
+    model: Annotated[str, typer.Argument(help="Name of a model.")],
+    as_of_text: AsOf = None,
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Why a model's score of a person is what it is: features, their values and contributions."""
+    from models.published import explained, published
+    from pipelines import identity
+
+    lake, region = open_lake(data), settings.read().programme.region
+    with lake.reader(as_of(as_of_text)) as session:
+        one_id = identity.find_person(session, who, region)
+        found = explained(session, published(session, lake.snapshots, model), one_id)
+    show.rows("reasons", found.to_pylist(), form)
+
+
 @explain.command("link")
 def explain_link(
     a: End,

@@ -176,6 +176,21 @@ class Session:
             ) from error
 
 
+def described(query: str, tables: Mapping[str, pa.Schema]) -> dict[str, str]:
+    """Names and types of the columns that ``query`` would give over ``tables``; nothing is run.
+
+    UsageError with what DuckDB says against it.
+    """
+    with duckdb.connect(":memory:", config={"threads": 1}) as con:
+        for name, schema in tables.items():
+            con.execute(f'CREATE VIEW "{name}" AS {scan(schema, [])}')
+        try:
+            return {str(row[0]): str(row[1]) for row in con.execute(f"DESCRIBE {query}").fetchall()}
+        except duckdb.Error as error:
+            said = str(error).splitlines()[0]
+            raise UsageError("the query cannot be run", got=said) from error
+
+
 def scan(schema: pa.Schema, paths: Sequence[str], probes: Sequence[str] | None = None) -> str:
     """A SELECT over Parquet files that gives exactly the columns of ``schema``.
 

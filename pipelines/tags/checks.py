@@ -9,6 +9,7 @@ from datetime import date
 from domain.definitions import Placed
 from domain.near import meant
 from pipelines.tags.factory import tag_query
+from pipelines.tags.free_queries import require_runs
 from pipelines.tags.places import Entry, entries
 from pipelines.tags.vocabulary import below, examined, references
 from schemas.errors import ConfigError
@@ -20,7 +21,7 @@ from schemas.tag_definitions import Gives, Tag, TagFile
 ANY_DAY = date(2000, 1, 1)
 GIVES: dict[Predicts, tuple[Gives, ...]] = {
     "absence": ("probability",), "presence": ("probability",),
-    "category": ("probability", "label"), "value": ("probability", "amount"),
+    "category": ("probability", "label"), "value": ("probability", "purchases", "amount"),
 }
 """What scores of each kind of model hold."""
 OF_EVERY_EVENT = ("source", "type")
@@ -93,6 +94,8 @@ def _faults(entry: Entry, known: Known, others: Mapping[str, Tag]) -> Iterator[C
         return
     try:
         tag_query([*below(tag, others), tag], ANY_DAY)
+        if tag.sql is not None:
+            require_runs(tag, ANY_DAY)
     except ConfigError as error:
         yield entry.told(error, "sql" if tag.sql else "name")
 

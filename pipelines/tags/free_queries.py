@@ -7,11 +7,18 @@ from datetime import date
 import sqlglot
 from sqlglot import exp
 
+from lake.engines.duckdb import described
 from schemas import catalog
-from schemas.errors import ConfigError
-from schemas.tag_definitions import Tag
+from schemas.errors import ConfigError, UsageError
+from schemas.tag_definitions import Tag, Type
+from schemas.tags import PARTIALS, PERSON_MEASURES
 
 _NOT_HERE = ("tag_values", "tag_coverage", "audience_members")
+_GIVEN: dict[Type, tuple[str, ...]] = {
+    "boolean": ("BOOLEAN",), "integer": ("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT"),
+    "number": ("DOUBLE", "FLOAT", "DECIMAL", "BIGINT", "INTEGER", "HUGEINT"),
+    "text": ("VARCHAR",), "date": ("DATE",), "texts": ("VARCHAR[]",),
+}
 _UNSTEADY = (exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime, exp.Rand, exp.Uuid)
 _UNSTEADY_NAMES = {"now", "today", "random", "uuid", "get_current_timestamp", "nextval"}
 
@@ -32,6 +39,29 @@ def free_query(tag: Tag, day: date) -> exp.Query:
             raise _wrong(tag, "a query has one parameter", ":business_date", f":{node.name}")
         node.replace(literal.copy())
     return tree
+
+
+def require_runs(tag: Tag, day: date) -> None:
+    """ConfigError where the database would refuse the query, or its values are of another type.
+
+    A query over measures is passed over: which columns they have is known by the lake alone.
+    """
+    names = tables_read(tag)
+    if {PARTIALS.name, PERSON_MEASURES.name} & set(names):
+        return
+    query = free_query(tag, day).sql(dialect="duckdb")
+    try:
+        found = described(query, {name: catalog.table(name).schema for name in names})
+    except UsageError as error:
+        expected = "a query over the columns of " + (", ".join(names) or "the lake's tables")
+        raise _wrong(tag, "the query cannot be run", expected, error.got) from error
+    given = found["value"].split("(")[0]
+    if given not in (*_GIVEN[tag.type], '"NULL"'):
+        cast = _GIVEN[tag.type][0]
+        raise ConfigError(
+            f"the query gives no {tag.type}", expected=" or ".join(_GIVEN[tag.type]), got=given,
+            where=f"tag {tag.name}", todo=f"write CAST(... AS {cast}) AS value, or change the type",
+        )
 
 
 def tables_read(tag: Tag) -> list[str]:

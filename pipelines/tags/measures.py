@@ -21,7 +21,7 @@ from schemas.measured import Measured, Operation, ReadAs, Source
 
 SOURCES: tuple[Source, ...] = ("events", "order_lines")
 OF_PRODUCTS = ("department", "category")
-MEANING = "1"
+MEANING = "2"
 """Goes up when partials or cells of one name come to mean something else."""
 
 _READ: dict[pa.DataType, ReadAs] = {
@@ -30,6 +30,12 @@ _READ: dict[pa.DataType, ReadAs] = {
 SQL: dict[ReadAs, str] = {
     "text": "VARCHAR", "integer": "BIGINT", "decimal": "DECIMAL(18, 6)", "date": "DATE",
 }
+WRITTEN: dict[ReadAs, str] = {
+    "integer": r"^[+-]?[0-9]{1,12}\z", "decimal": r"^[+-]?[0-9]{1,12}(\.[0-9]{1,6})?\z",
+    "date": r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}\z",
+}
+"""How a text is written that can be read: engines differ on `1.5`, `0x10`, `1_000`, `infinity`, and
+a sum of longer numbers would leave 64 bits."""
 _COMPARED: dict[ReadAs, str] = {"decimal": "number"}
 _ADDED: tuple[Operation, ...] = ("sum", "avg")
 _ORDERED: tuple[Operation, ...] = ("min", "max")
@@ -97,8 +103,16 @@ def _value(definition: Measured, where: str) -> tuple[exp.Expr, ReadAs | None]:
             todo="a text property may be read `as: integer`, `as: decimal` or `as: date`",
         )
     if read != stored:
-        sql = exp.TryCast(this=sql, to=exp.DataType.build(SQL[read], dialect="duckdb"))
+        sql = _read(sql, stored, read)
     return sql, read
+
+
+def _read(sql: exp.Expr, stored: ReadAs, read: ReadAs) -> exp.Expr:
+    found = exp.TryCast(this=sql.copy(), to=exp.DataType.build(SQL[read], dialect="duckdb"))
+    if stored != "text":
+        return found
+    form = exp.Literal.string(WRITTEN[read])
+    return exp.Case().when(exp.RegexpLike(this=sql, expression=form), found)
 
 
 def _words(definition: Measured, conditions: list[exp.Expr], read: ReadAs | None) -> str:

@@ -17,6 +17,7 @@ from schemas.errors import ConfigError, GuiyiError, NotFoundError, StorageError
 from tests.lakes import contents
 from tests.pipelines.ingest.feeds import AT, File, app, app_event
 
+pytestmark = pytest.mark.slow
 FIRST, SECOND = date(2017, 3, 1), date(2017, 3, 2)
 BEFORE = datetime(2017, 3, 1, 15, 30, tzinfo=UTC)
 HEAD = "  - {name: bad, label: x, kind: rule, "

@@ -87,10 +87,15 @@ CASES = [
     events("points", "what cannot be read does not count", 3, viewed(0, "many"), viewed(1, "3")),
     events("points", "only what cannot be read is 0", 0, viewed(0, "many")),
     events("points", "empty and absent do not count", 3, viewed(0, ""), viewed(0), viewed(1, "3")),
-    events("points", "beyond 64 bits cannot be read", 1,
-           viewed(0, "9223372036854775808"), viewed(1, "1")),
+    events("points", "twelve digits can be read and thirteen not", 1_999_999_999_998,
+           viewed(0, "999999999999"), viewed(1, "999999999999"), viewed(2, "1000000000000")),
+    *[events("points", f"{text!r} is no integer", 1, viewed(0, text), viewed(1, "1"))
+      for text in ("1.5", "1e3", "0x10", "1_000", " 7", "7\n", "９", "1,000", "true")],
+    events("points", "a sign may stand before it", -5, viewed(0, "+2"), viewed(1, "-7")),
     events("price", "decimals add exactly", 0.3, viewed(0, "0.10"), viewed(1, "0.20")),
     events("price", "what cannot be read does not count", 2.5, viewed(0, "2.5"), viewed(0, "x")),
+    *[events("price", f"{text!r} is no decimal", 1.0, viewed(0, text), viewed(1, "1"))
+      for text in ("1e3", ".5", "1.", "0.1234567", "inf", "nan", "1,5")],
     lines("paid", "a refund counts on its own date", 7_500,
           (at(5), "o1", 10_000), refund(1, -2_500)),
     lines("paid", "a refund of an older order is less than nothing", -2_500,
@@ -111,7 +116,9 @@ CASES = [
     events("most", "of what is below 0", -1.5, viewed(0, "-1.5"), viewed(1, "-2")),
     events("latest", "a date that is to come counts", date(2018, 1, 1),
            viewed(0, "2017-06-30"), viewed(1, "2018-01-01"), viewed(2, "soon")),
-    events("latest", "a day that no month has cannot be read", None, viewed(0, "2017-02-29")),
+    *[events("latest", f"{text!r} is no date", None, viewed(0, text))
+      for text in ("2017-02-29", "2017-7-1", "infinity", "epoch", "2017-01-01 (BC)",
+                   "10000-01-01", "0000-01-01", "2017-06-30 12:00:00")],
     events("first_said", "the earliest", "b", viewed(1, "a"), viewed(2, "b")),
     events("first_said", "of one instant the lesser", "a", viewed(2, "b"), viewed(2, "a")),
     events("first_said", "in the window", "b", viewed(7, "a", LAST_INSTANT), viewed(6, "b")),

@@ -108,6 +108,7 @@ TAGS = [
     tag("risk_band", of="risk", bands=[{"value": "low", "below": 0.3}, {"value": "high"}], **TEXT),
     tag("next", kind="predictive", model="next_category", gives="label", **TEXT),
     tag("worth", kind="predictive", model="value", gives="amount", **NUMBER),
+    tag("visits", kind="predictive", model="value", gives="purchases", **NUMBER),
 ]
 
 
@@ -244,6 +245,8 @@ CASES = [
     said("next", "no score", None),
     said("worth", "an amount", 12345.5),
     said("worth", "nothing is expected", 0.0),
+    said("visits", "a number of purchases", 1.25),
+    said("visits", "a model that gives none", None),
 ]
 SCORES: dict[str, dict[str, Any]] = {
     "risk: as the model says": {"probability": 0.61},
@@ -255,6 +258,8 @@ SCORES: dict[str, dict[str, Any]] = {
     "risk_band: below the border": {"probability": 0.2999999},
     "next: the likeliest": {"probability": 0.4, "label": "COFFEE", "model": "next_category"},
     "worth: an amount": {"probability": 0.4, "amount": 12345.5, "model": "value"},
+    "visits: a number of purchases": {"probability": 0.4, "purchases": 1.25, "model": "value"},
+    "visits: a model that gives none": {"probability": 0.4},
     "worth: nothing is expected": {"probability": 0.0, "amount": 0.0, "model": "value"},
 }
 
