@@ -59,7 +59,8 @@ def prepare_all(
         return []
     if not draft.files(PARTIALS.name):
         return [_of_nobody(draft, model) for model in definitions]
-    with dataset.person_partials(draft) as relation:
+    measured = [one for model in definitions for one in model.measured]
+    with dataset.person_partials(draft, measured) as relation:
         moments = Moments(draft, relation, definitions, features)
         moments.keep_now()
         leaking = {

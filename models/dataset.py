@@ -6,19 +6,24 @@ Nothing else in ``models`` reads partials.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import date, timedelta
 
 from lake.draft import Draft
-from pipelines.tags import history
-from pipelines.tags.history import person_partials
+from pipelines.tags import as_of
 from schemas.model_definitions import Feature
 
-__all__ = ["features", "outcome", "person_partials", "unmeasured"]
+
+def person_partials(
+    draft: Draft, wanted: Iterable[Feature]
+) -> AbstractContextManager[str]:
+    """The name of a table of what partials hold for ``wanted``, by person, while it is open."""
+    return as_of.person_partials(draft, list(wanted))
 
 
 def unmeasured(draft: Draft, wanted: Iterable[Feature]) -> list[str]:
     """Names of the features that the draft's partials do not hold."""
-    return history.unmeasured(draft, wanted)
+    return as_of.unmeasured(draft, wanted)
 
 
 def features(relation: str, wanted: Mapping[str, Feature], day: date) -> str:
@@ -27,10 +32,10 @@ def features(relation: str, wanted: Mapping[str, Feature], day: date) -> str:
     A row for each person of ``relation``; a yes is 1, what is not known NULL.
     """
     columns = ", ".join(f'CAST("{name}" AS DOUBLE) AS "{name}"' for name in wanted)
-    return f"SELECT one_id, {columns} FROM ({history.values_on(relation, wanted, day)})"
+    return f"SELECT one_id, {columns} FROM ({as_of.values_on(relation, wanted, day)})"
 
 
 def outcome(relation: str, event: Feature, day: date, horizon_days: int) -> str:
     """A query of the ``one_id`` of all who had the event in the horizon after ``day``."""
     last = day + timedelta(days=horizon_days)
-    return history.came_between(relation, event, day, last)
+    return as_of.came_between(relation, event, day, last)

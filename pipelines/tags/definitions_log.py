@@ -136,7 +136,7 @@ def names_of(name: str, known: Sequence[Change], tags: Iterable[Tag] = ()) -> li
     while present not in formerly and later.get(present, present) not in seen:
         present = later[present]
         seen.add(present)
-    found = [Stretch(present, renamed.get(present))]
+    found = [Stretch(present, renamed.get(present) or _created_anew(present, known))]
     for one in found:
         if one.first is not None and one.first.previous_name is not None:
             old = one.first.previous_name
@@ -146,6 +146,16 @@ def names_of(name: str, known: Sequence[Change], tags: Iterable[Tag] = ()) -> li
     told = {one.name for one in found}
     found += [Stretch(old) for old in formerly.get(present, []) if old not in told]
     return found
+
+
+def _created_anew(name: str, known: Sequence[Change]) -> Change | None:
+    """The creation of a name that another tag had given up for a new one before."""
+    left = [one.change_no for one in known if one.previous_name == name]
+    later = [
+        one for one in known
+        if left and one.tag == name and one.change == "created" and one.change_no > max(left)
+    ]
+    return later[-1] if later else None
 
 
 def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -7,14 +7,14 @@ from datetime import date
 
 from lake.engines.duckdb import quoted, sql_type
 from pipelines.tags.cells import OF_VALUES, Cell
-from pipelines.tags.merging import History, by_value, joined, last_run, reach, values_of_rows
+from pipelines.tags.merging import Relations, by_value, joined, last_run, reach, values_of_rows
 from pipelines.tags.partials import rows_query
 from pipelines.tags.windows import span
 
 _MOMENT = "{{'at': occurred_at, 'value': CAST({v} AS VARCHAR)}}"
 
 
-def direct(cells: Sequence[Cell], day: date, bundles: str = History().bundles) -> str:
+def direct(cells: Sequence[Cell], day: date, bundles: str = Relations().bundles) -> str:
     """A query of ``person_no`` and each of ``cells`` on ``day``, from the sources' rows.
 
     The same cells as ``merging.merged`` gives. ``bundles`` says whose a bundle was when.
@@ -37,7 +37,7 @@ def _rows(cells: Sequence[Cell], day: date, bundles: str) -> str:
     source = cells[0].measure.source
     inside = reach(cells, day).sql("x.business_date")
     rows = rows_query(source, [cell.measure for cell in cells])
-    return f"{History(bundles=bundles).of(f'({rows})')} WHERE {inside}"
+    return f"{Relations(bundles=bundles).of(f'({rows})')} WHERE {inside}"
 
 
 def _numbers(cells: Sequence[Cell], day: date, source: str, bundles: str) -> str:

@@ -13,7 +13,7 @@ from datetime import date
 from lake.engines.duckdb import quoted, sql_type
 from pipelines.tags.cells import ADDED, OF_VALUES, Cell
 from pipelines.tags.merging import (
-    History,
+    Relations,
     by_value,
     merged,
     reach,
@@ -30,7 +30,7 @@ AGAIN = ("least", "most", "first", "first_on")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class WorkTable:
     """A work table of the increment and its query; empty where the table ``of`` is empty."""
 
     name: str
@@ -57,7 +57,7 @@ class Days:
         ]
 
 
-def steps(cells: Sequence[Cell], days: Days) -> list[Step]:
+def steps(cells: Sequence[Cell], days: Days) -> list[WorkTable]:
     """Work tables in the order of their making, from which ``result`` is then asked.
 
     Read are ``person_measures_before`` (of ``days.before``), ``persons``, ``work_moved`` (persons
@@ -66,21 +66,21 @@ def steps(cells: Sequence[Cell], days: Days) -> list[Step]:
     ``partials_again`` and ``partial_values_of_<measure>``: rows of the dates that matter there.
     """
     runs = [cell for cell in cells if cell.kind == "run_from"]
-    again = History(numbers="partials_again")
+    again = Relations(numbers="partials_again")
     return [
-        Step("work_delta", _delta(cells, days)),
-        *(Step(f"work_{cell.name}", _fresh_dates(cell, days)) for cell in runs),
-        Step("work_again", _again(cells, days)),
-        Step(
+        WorkTable("work_delta", _delta(cells, days)),
+        *(WorkTable(f"work_{cell.name}", _fresh_dates(cell, days)) for cell in runs),
+        WorkTable("work_again", _again(cells, days)),
+        WorkTable(
             "work_again_cells", merged(merged_again(cells), days.day, again, "work_again"),
             "work_again",
         ),
-        Step("work_touched", _touched(cells, days)),
-        Step("work_values", _values(cells, days)),
-        Step(
-            "work_moved_cells", merged(cells, days.day, History(), "work_moved"), "work_moved"
+        WorkTable("work_touched", _touched(cells, days)),
+        WorkTable("work_values", _values(cells, days), "work_touched"),
+        WorkTable(
+            "work_moved_cells", merged(cells, days.day, Relations(), "work_moved"), "work_moved"
         ),
-        Step("work_changed", _changed(runs)),
+        WorkTable("work_changed", _changed(runs)),
     ]
 
 
@@ -125,7 +125,7 @@ def _signed(cells: Sequence[Cell], days: Days) -> str:
         for kind, name in ((NEW, "fresh"), (OLD, "were"), (SAME, "shifted"))
     )
     listed = ", ".join(["x.business_date", "x.kind", *columns, *signs])
-    return f"{History().of(f'({rows})', listed)} {_UNMOVED}"
+    return f"{Relations().of(f'({rows})', listed)} {_UNMOVED}"
 
 
 _UNMOVED = "WHERE b.person_no NOT IN (SELECT person_no FROM work_moved)"
@@ -225,7 +225,7 @@ def _touched(cells: Sequence[Cell], days: Days) -> str:
         f"SELECT {columns} FROM partial_values_shifted) WHERE {moves or 'false'}"
     )
     return (
-        f"SELECT DISTINCT person_no, measure FROM ({History().of(f'({rows})', 'x.measure')} "
+        f"SELECT DISTINCT person_no, measure FROM ({Relations().of(f'({rows})', 'x.measure')} "
         f"{_UNMOVED}) WHERE measure IN ({names or quoted('')})"
     )
 
@@ -236,7 +236,7 @@ def _values(cells: Sequence[Cell], days: Days) -> str:
         return "SELECT CAST(NULL AS BIGINT) AS person_no WHERE false"
     columns = "x.measure, x.value, x.business_date, x.count"
     rows = " UNION ALL ".join(
-        f"{History().of(f'partial_values_of_{name}', columns)} "
+        f"{Relations().of(f'partial_values_of_{name}', columns)} "
         "JOIN work_touched AS t ON t.person_no = b.person_no AND t.measure = x.measure "
         f"WHERE x.measure = {quoted(name)} AND {reach(mine, days.day).sql('x.business_date')}"
         for name, mine in by_measure.items()

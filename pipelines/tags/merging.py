@@ -19,7 +19,7 @@ _JOIN = (
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class Relations:
     """Names of relations: partials, their values, and whose a bundle was when.
 
     ``bundles`` has ``bundle_id, valid_from, valid_to, person_no``; a row goes to whom its bundle
@@ -43,7 +43,7 @@ class History:
         )
 
 
-def merged(cells: Sequence[Cell], day: date, history: History, persons: str | None = None) -> str:
+def merged(cells: Sequence[Cell], day: date, history: Relations, persons: str | None = None) -> str:
     """A query of ``person_no`` and each of ``cells`` on ``day``.
 
     ``persons`` names a relation with a column ``person_no``; only these are merged, and of their
@@ -72,7 +72,7 @@ def joined(parts: Sequence[str], cells: Sequence[Cell]) -> str:
 
 
 def _numbers(
-    cells: Sequence[Cell], day: date, history: History, persons: str | None
+    cells: Sequence[Cell], day: date, history: Relations, persons: str | None
 ) -> str:
     columns = sorted({f'x."{slot_name(cell)}"' for cell in cells})
     listed = ", ".join(["x.source", "x.business_date", *columns])
@@ -120,7 +120,7 @@ def _form(cell: Cell, day: date) -> str:
     return forms[cell.kind]
 
 
-def _runs(cell: Cell, day: date, history: History, persons: str | None) -> str:
+def _runs(cell: Cell, day: date, history: Relations, persons: str | None) -> str:
     """First date of the last run of dates without a gap."""
     slot = f'"{slot_name(cell)}"'
     rows = history.of(history.numbers, f"x.business_date, x.{slot}", persons)
@@ -140,7 +140,7 @@ def last_run(cell: Cell, rows: str) -> str:
 
 
 def _values(
-    cells: Sequence[Cell], day: date, history: History, persons: str | None
+    cells: Sequence[Cell], day: date, history: Relations, persons: str | None
 ) -> str:
     mine = [cell for cell in cells if cell.kind in OF_VALUES]
     if not mine:

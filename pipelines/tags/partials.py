@@ -15,7 +15,8 @@ from lake.draft import Draft
 from lake.engines import duckdb as embedded
 from lake.engines.duckdb import quoted
 from pipelines.tags.cells import MOMENT, OF_VALUES, Cell, Kind, all_cells
-from pipelines.tags.measures import SOURCES, Measure
+from pipelines.tags.measures import OF_PRODUCTS, SOURCES, Measure
+from schemas.events import PRODUCTS
 from schemas.measured import Measured
 from schemas.step import Step, everything, same_day
 from schemas.table import Table, column
@@ -61,11 +62,13 @@ class Slot:
 
 def slots_of(cells: Iterable[Cell]) -> list[Slot]:
     """What days must keep for ``cells``, once, by name."""
-    found = {}
+    found: dict[str, Slot] = {}
     for cell in cells:
         for kind in _kept(cell):
             slot = Slot(kind, cell.measure)
-            found[slot.name] = slot
+            other = found.setdefault(slot.name, slot).measure.words
+            # Names carry half a fingerprint: two measures of one name are not to be mixed.
+            assert other == cell.measure.words, (other, cell.measure.words)
     return [slot for _, slot in sorted(found.items())]
 
 
@@ -160,9 +163,18 @@ def fresh_dates(draft: Draft) -> list[date]:
 
 
 def products_changed(draft: Draft) -> bool:
-    """Whether this draft's catalogue of products is another than the released one."""
-    released = draft.parent.files("products") if draft.parent else []
-    return draft.files("products") != released
+    """Whether this draft's products are filed otherwise than the released ones."""
+    released = draft.parent.files(PRODUCTS.name) if draft.parent else []
+    if draft.files(PRODUCTS.name) == released:
+        return False
+    draft.session.view("products_before", PRODUCTS.schema, [file.path for file in released])
+    columns = ", ".join(("product_id", *OF_PRODUCTS))
+    now, then = (f"SELECT {columns} FROM {name}" for name in (PRODUCTS.name, "products_before"))
+    is_other = draft.session.rows(
+        f"SELECT 1 FROM (({now} EXCEPT {then}) UNION ALL ({then} EXCEPT {now})) LIMIT 1"
+    )
+    draft.session.execute("DROP VIEW products_before")
+    return bool(is_other)
 
 
 def slots_held(draft: Draft) -> set[str]:

@@ -115,6 +115,8 @@ def _begun_anew(tags: Sequence[Tag], since: date, day: date) -> set[str]:
     for tag in tags:
         window = tag.window if isinstance(tag.window, Window) else None
         unit = (window.this or window.previous) if window else None
+        # A day begins anew every day: its tags are held to the bounds like any other.
+        unit = None if unit == "day" else unit
         turned = unit is not None and beginning(since, unit) != beginning(day, unit)
         if turned or references(tag) & found:
             found.add(tag.name)

@@ -48,7 +48,7 @@ def test_a_query_that_cannot_give_the_tag_is_found_before_it_runs(
         ("count_identifiers", "integer"), ("CAST(sum(person_no) AS BIGINT)", "integer"),
         ("sum(person_no)", "integer"), ("avg(person_no)", "number"), ("1.5", "number"),
         ("max(one_id)", "text"), ("list(one_id)", "texts"), ("CAST(max(born_at) AS DATE)", "date"),
-        ("count(*) > 1", "boolean"), ("NULL", "text"),
+        ("count(*) > 1", "boolean"), ("CAST(NULL AS VARCHAR)", "text"),
     ],
 )
 def test_a_query_of_the_tags_type_is_right(value: str, type_: Type) -> None:

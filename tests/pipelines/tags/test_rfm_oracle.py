@@ -16,7 +16,7 @@ from pipelines.tags import declared
 from pipelines.tags.cells import all_cells
 from pipelines.tags.direct import direct
 from pipelines.tags.factory import tag_query
-from pipelines.tags.merging import History, merged
+from pipelines.tags.merging import Relations, merged
 from pipelines.tags.partials import numbers_step, slots_of, values_step
 from schemas.tag_definitions import Tag, TagFile
 from tests import tiny
@@ -105,7 +105,7 @@ def test_scores_equal_those_of_the_r_package(
         )
         for step in (numbers_step(slots_of(cells)), values_step(slots_of(cells))):
             session.register(step.writes[0], embedded.run(session, step, {}))
-        made = direct(cells, ANALYSIS) if plan == "direct" else merged(cells, ANALYSIS, History())
+        made = direct(cells, ANALYSIS) if plan == "direct" else merged(cells, ANALYSIS, Relations())
         query = tag_query(tags, ANALYSIS, f"({made})").sql(dialect="duckdb")
         rows = session.rows(f"SELECT one_id, rfm FROM ({query})")
     found = {str(name): score for name, score in rows}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 
 from lake.draft import Draft
-from pipelines.tags.cells import all_cells, cells_of, value
-from pipelines.tags.merging import History, merged
-from pipelines.tags.partials import Slot, slots_held, slots_of
+from lake.engines.duckdb import quoted
+from pipelines.tags.cells import Cell, all_cells, cells_of, value
+from pipelines.tags.merging import Relations, merged, reach
+from pipelines.tags.partials import Slot, partials_table, slots_held, slots_of
 from pipelines.tags.state import number_bundles
 from pipelines.tags.windows import literal
 from schemas.measured import Measured
@@ -18,20 +19,28 @@ PERSON_PARTIALS = "person_partials"
 
 
 @contextmanager
-def person_partials(draft: Draft) -> Iterator[str]:
-    """The name of a table of all partials and values up to the draft's date, by person.
+def person_partials(draft: Draft, wanted: Sequence[Measured]) -> Iterator[str]:
+    """The name of a table of what partials hold for ``wanted`` up to the draft's date, by person.
 
-    One table, so that a reader may hide what came after a date by one condition on
-    ``business_date``.
+    One table of numbers and values, so that a reader may hide what came after a date by one
+    condition on ``business_date``.
     """
+    cells, day = all_cells(wanted), draft.business_date
+    slots = slots_of([*cells, *(Cell("count", cell.measure, "ever") for cell in cells)])
+    draft.session.view(
+        "partials_of_all", partials_table(slots).schema,
+        [file.path for file in draft.files("partials")],
+    )
     number_bundles(draft)
-    until = f" WHERE x.business_date <= {literal(draft.business_date)}"
-    numbers = History().of("partials") + until
-    values = History().of("partial_values") + until
+    names = ", ".join(quoted(slot.name) for slot in slots) or quoted("")
+    until = f"WHERE {reach(cells, day).sql('x.business_date')}"
+    numbers = f"{Relations().of('partials_of_all')} {until}"
+    values = f"{Relations().of('partial_values')} {until} AND x.measure IN ({names})"
     draft.session.execute(
         f"CREATE OR REPLACE TEMP TABLE {PERSON_PARTIALS} AS "
         f"{numbers} UNION ALL BY NAME {values}"
     )
+    draft.session.execute("DROP VIEW partials_of_all")
     try:
         yield PERSON_PARTIALS
     finally:
@@ -44,7 +53,7 @@ def values_on(relation: str, wanted: Mapping[str, Measured], day: date) -> str:
     ``relation`` is what ``person_partials`` gave, or a view of it; a row per person it has.
     """
     cells = all_cells(wanted.values())
-    history = History(numbers=relation, values=relation, bundles="")
+    history = Relations(numbers=relation, values=relation, bundles="")
     columns = ", ".join(
         f'{value(definition, day)} AS "{name}"' for name, definition in wanted.items()
     )
