@@ -115,6 +115,9 @@ def _converted(
 def _read(text: str, file: str, kind: type[Any]) -> tuple[yaml.Node, Any]:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is not None:
+            _refuse_duplicates(root, file)
+            _refuse_odd_dates(root, file)
         plain = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise _not_yaml(error, file) from error
@@ -122,7 +125,6 @@ def _read(text: str, file: str, kind: type[Any]) -> tuple[yaml.Node, Any]:
         raise ConfigError(
             "an empty definition", expected=kind.__name__, got="nothing", where=f"{file}:1"
         )
-    _refuse_duplicates(root, file)
     return root, plain
 
 
@@ -147,6 +149,31 @@ def _not_yaml(error: Exception, file: str) -> ConfigError:
         where=f"{file}:{line}",
         todo="mend the line named; YAML indents with spaces",
     )
+
+
+def _refuse_odd_dates(root: yaml.Node, file: str) -> None:
+    """A date that no calendar has is told with its line."""
+    for token in _scalars(root):
+        if token.tag == "tag:yaml.org,2002:timestamp":
+            try:
+                yaml.constructor.SafeConstructor().construct_yaml_timestamp(token)
+            except ValueError as error:
+                raise ConfigError(
+                    "there is no such date", expected="a date such as 2017-02-28",
+                    got=f"{token.value} ({error})", where=f"{file}:{token.start_mark.line + 1}",
+                ) from error
+
+
+def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    elif isinstance(node, yaml.MappingNode):
+        for pair in node.value:
+            for part in pair:
+                yield from _scalars(part)
+    elif isinstance(node, yaml.SequenceNode):
+        for part in node.value:
+            yield from _scalars(part)
 
 
 def _refuse_duplicates(node: yaml.Node, file: str) -> None:

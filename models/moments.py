@@ -18,7 +18,7 @@ from schemas.model_definitions import Feature, Model
 Features = Callable[[str, Mapping[str, Feature], date], str]
 """What ``dataset.features`` is: relation, wanted features, date → query."""
 
-NOW = "scoring_moment"
+NOW, DRAWN = "scoring_moment", "_drawn"
 # Not DuckDB's own hash(), which another version may compute otherwise.
 DRAW = "CAST('0x' || left(md5(f.one_id), 8) AS BIGINT) / 4294967296.0 AS draw"
 
@@ -68,7 +68,7 @@ class Moments:
         self._share = max((self.share_of(model) for model in definitions), default=1.0)
         self._kept: dict[date, Moment] = {}
         for number, model in enumerate(self.definitions):
-            self._keep_orders(model, orders_of(number))
+            self._keep_lines(model, lines_of(number))
 
     def column(self, feature: Feature) -> str:
         """The column that holds a feature."""
@@ -78,8 +78,8 @@ class Moments:
         """What a model reads: the names of its features, each with its column."""
         found = {feature.name: self.column(feature) for feature in model.features}
         if model.choice is not None:
-            orders = orders_of(self.definitions.index(model))
-            found |= {name: f"{orders} {name}" for name in outcomes.habit_names(model.choice)}
+            lines = lines_of(self.definitions.index(model))
+            found |= {name: f"{lines} {name}" for name in outcomes.habit_names(model.choice)}
         return found
 
     def share_of(self, model: Model) -> float:
@@ -91,7 +91,7 @@ class Moments:
 
         The numbers come from a narrow sort: one of wide rows takes as long as computing them.
         """
-        query = self._query(self.relation, self.draft.business_date)
+        query = self._query(self.draft.business_date)
         self.draft.session.execute(
             f"CREATE OR REPLACE TEMP TABLE {NOW} AS SELECT n.row_no, q.* FROM ({query}) AS q "
             "JOIN (SELECT one_id, row_number() OVER (ORDER BY one_id) AS row_no FROM persons) AS n "
@@ -106,26 +106,19 @@ class Moments:
             self._kept[day] = (
                 _read(self.draft, f"SELECT * EXCLUDE row_no FROM {NOW} WHERE draw < {self._share}",
                       day)
-                if is_now else self._moment(self.relation, day, self._share)
+                if is_now else self._moment(day, self._share)
             )
         return self._kept[day]
 
     def known_at(self, day: date, count: int) -> Moment:
         """As ``at``, of about ``count`` persons and as if nothing after ``day`` had happened."""
-        session, until = self.draft.session, f"{self.relation}_until"
-        past = f"business_date <= DATE '{day}'"
-        session.execute(
-            f"CREATE OR REPLACE TEMP VIEW {until} AS SELECT * FROM {self.relation} WHERE {past}"
-        )
-        found = self._moment(until, day, min(self._share, count / self._count_persons))
-        session.execute(f"DROP VIEW {until}")
-        return found
+        share = min(self._share, count / self._count_persons)
+        return self._moment(day, share, f"business_date <= DATE '{day}'")
 
     def drop(self) -> None:
-        """Remove the temporary tables of orders; what ``keep_now`` made stays."""
-        for number, model in enumerate(self.definitions):
-            if model.choice is not None:
-                self.draft.session.execute(f"DROP TABLE IF EXISTS {orders_of(number)}")
+        """Remove the temporary tables of order lines; what ``keep_now`` made stays."""
+        for name in self._lines():
+            self.draft.session.execute(f"DROP TABLE IF EXISTS {name}")
 
     def sample(self, model: Model, day: date) -> Sample:
         """A model's rows at ``day``: who is in its population, with features and no outcome yet."""
@@ -138,46 +131,53 @@ class Moments:
         whole = Sample(day, moment.one_ids, list(names), x, np.zeros(len(x)))
         return whole.only(chosen)
 
-    def _keep_orders(self, model: Model, name: str) -> None:
+    def _lines(self) -> list[str]:
+        return [lines_of(n) for n, model in enumerate(self.definitions) if model.choice]
+
+    def _keep_lines(self, model: Model, name: str) -> None:
         if model.choice is None:
             return
         earliest = max([*model.train_offsets_days, model.calibration_offset_days])
         last = self.draft.business_date
         first = last - timedelta(days=earliest + max(model.choice.lookbacks_days))
-        outcomes.keep_orders(self.draft, model.choice, first, last, name)
+        outcomes.keep_lines(self.draft, model.choice, first, last, name)
 
-    def _moment(self, relation: str, day: date, share: float) -> Moment:
-        drawn, bound = f"{relation}_drawn", f"{int(share * 2**32):08x}"
-        chosen = f"SELECT person_no FROM persons WHERE left(md5(one_id), 8) < '{bound}'"
-        self.draft.session.execute(
-            f"CREATE OR REPLACE TEMP VIEW {drawn} AS SELECT * FROM {relation} "
-            + (f"WHERE person_no IN ({chosen})" if share < 1 else "")
-        )
-        found = _read(self.draft, self._query(drawn, day), day)
-        self.draft.session.execute(f"DROP VIEW {drawn}")
+    def _moment(self, day: date, share: float, known: str = "true") -> Moment:
+        session, bound = self.draft.session, f"{int(share * 2**32):08x}"
+        keys = {self.relation: "person_no"} | dict.fromkeys(self._lines(), "one_id")
+        for name, key in keys.items():
+            drawn = f"SELECT {key} FROM persons WHERE left(md5(one_id), 8) < '{bound}'"
+            session.execute(
+                f"CREATE OR REPLACE TEMP VIEW {name}{DRAWN} AS SELECT * FROM {name} WHERE {known}"
+                + (f" AND {key} IN ({drawn})" if share < 1 else "")
+            )
+        found = _read(self.draft, self._query(day, DRAWN), day)
+        for name in keys:
+            session.execute(f"DROP VIEW {name}{DRAWN}")
         return found
 
-    def _query(self, relation: str, day: date) -> str:
+    def _query(self, day: date, suffix: str = "") -> str:
+        """Everything asked of ``day``; all that is read is called as ever, with ``suffix``."""
         selected, sides = ["f.*", DRAW], []
         for number, model in enumerate(self.definitions):
             if model.choice is None:
                 continue
-            orders, side = orders_of(number), f"h{number}"
+            lines, side = lines_of(number), f"h{number}"
             sides.append(
-                f"LEFT JOIN ({outcomes.habits(orders, model.choice, day)}) AS {side} "
+                f"LEFT JOIN ({outcomes.habits(lines + suffix, model.choice, day)}) AS {side} "
                 f"ON {side}.one_id = f.one_id"
             )
             selected += [
-                f'CAST(coalesce({side}."{name}", 0) AS DOUBLE) AS "{orders} {name}"'
+                f'CAST(coalesce({side}."{name}", 0) AS DOUBLE) AS "{lines} {name}"'
                 for name in outcomes.habit_names(model.choice)
             ]
-        query = self._features(relation, self._wanted, day)
+        query = self._features(self.relation + suffix, self._wanted, day)
         return f"SELECT {', '.join(selected)} FROM ({query}) AS f {' '.join(sides)}"
 
 
-def orders_of(number: int) -> str:
-    """The temporary table of a model's orders by class."""
-    return f"orders_by_class_{number}"
+def lines_of(number: int) -> str:
+    """The temporary table of what was ordered by the classes of a model."""
+    return f"lines_by_class_{number}"
 
 
 def _read(draft: Draft, query: str, day: date) -> Moment:

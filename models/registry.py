@@ -12,7 +12,7 @@ import msgspec
 from lake import snapshots
 from models.drift import Reference
 from models.fitted import Fitted
-from schemas.errors import NotFoundError, StorageError
+from schemas.errors import StorageError
 
 FORMAT = 2
 """Goes up when the numbers of a model file come to mean something else."""
@@ -101,24 +101,6 @@ def versions(root: Path, name: str) -> list[Version]:
             )
         )
     return sorted(found, key=lambda v: (v.business_date, v.version), reverse=True)
-
-
-def point_back(root: Path, name: str, version: str) -> Stored:
-    """Make a kept version the current one at once, after reading it whole.
-
-    The next release points to what it scores with, so `pinned: VERSION` in the model's
-    definition keeps it there; taking that line out again releases it.
-    """
-    known = [one.version for one in versions(root, name)]
-    if version not in known:
-        raise NotFoundError(
-            f"the model {name!r} has no version {version}",
-            expected="one of " + (", ".join(known) or "none: nothing was published"),
-            got=version, where=str(root / name),
-        )
-    found = stored(root, name, version)
-    snapshots.point(root, name, version)
-    return found
 
 
 def _files(root: Path, name: str, version: str | None) -> dict[str, bytes]:

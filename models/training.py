@@ -7,12 +7,13 @@ from datetime import date, timedelta
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from models import choices, dataset, logistic, outcomes, value
 from models.choices import Choices
 from models.fitted import Fitted, predict
 from models.logistic import Logistic
-from models.moments import Moments, orders_of
+from models.moments import Moments, lines_of
 from models.quality import (
     Bin,
     Gain,
@@ -29,6 +30,7 @@ from models.samples import Matrix, Sample, Split, joined
 from models.value import Buyers
 from schemas.model_definitions import Model
 
+SAMPLED = "persons_of_sample"
 MEASURES = {
     "absence": "AUC", "presence": "AUC", "category": "log loss",
     "value": "mean absolute error of the amount",
@@ -127,25 +129,36 @@ def _before(moments: Moments, offset: int) -> date:
 
 
 def _with_outcome(moments: Moments, definition: Model, day: date) -> Sample:
-    sample, session = moments.sample(definition, day), moments.draft.session
-    horizon = definition.horizon_days
+    sample, horizon = moments.sample(definition, day), definition.horizon_days
     if definition.choice is not None:
-        orders = orders_of(moments.definitions.index(definition))
-        rows = session.rows(outcomes.next_class(orders, day, horizon))
+        lines = lines_of(moments.definitions.index(definition))
+        rows = _rows_of(moments, sample, outcomes.next_class(
+            f"(SELECT * FROM {lines} SEMI JOIN {SAMPLED} USING (one_id))", day, horizon
+        ))
         places = {name: place for place, name in enumerate(definition.choice.classes)}
         told = {str(one_id): places[str(name)] for one_id, name in rows}
         y = np.array([told.get(one_id, -1) for one_id in sample.one_ids], dtype=float)
         return replace(sample, y=y).only(y >= 0)
     if definition.purchases is not None:
         return replace(sample, y=_bought_until(moments, definition, sample, day))
-    came = {
-        str(one_id) for (one_id,) in session.rows(
-            dataset.outcome(moments.relation, definition.event, day, horizon)
-        )
-    }
+    relation = (
+        f"(SELECT * FROM {moments.relation} WHERE person_no IN "
+        f"(SELECT person_no FROM persons SEMI JOIN {SAMPLED} USING (one_id)))"
+    )
+    rows = _rows_of(moments, sample, dataset.outcome(relation, definition.event, day, horizon))
+    came = {str(one_id) for (one_id,) in rows}
     wanted = definition.predicts == "presence"
     y = np.array([float((one_id in came) == wanted) for one_id in sample.one_ids])
     return replace(sample, y=y)
+
+
+def _rows_of(moments: Moments, sample: Sample, query: str) -> list[tuple[object, ...]]:
+    """What a query gives that reads the persons of ``sample`` from ``SAMPLED``: no others' rows."""
+    session = moments.draft.session
+    session.register(SAMPLED, pa.table({"one_id": pa.array(sample.one_ids, pa.string())}))
+    rows = session.rows(query)
+    session.execute(f"DROP VIEW {SAMPLED}")
+    return rows
 
 
 def _bought_until(moments: Moments, definition: Model, sample: Sample, day: date) -> Matrix:

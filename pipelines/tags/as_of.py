@@ -9,7 +9,7 @@ from datetime import date
 from lake.draft import Draft
 from lake.engines.duckdb import quoted
 from pipelines.tags.cells import Cell, all_cells, cells_of, value
-from pipelines.tags.merging import Relations, merged, reach
+from pipelines.tags.merging import Relations, merged
 from pipelines.tags.partials import Slot, partials_table, slots_held, slots_of
 from pipelines.tags.state import number_bundles
 from pipelines.tags.windows import literal
@@ -33,7 +33,8 @@ def person_partials(draft: Draft, wanted: Sequence[Measured]) -> Iterator[str]:
     )
     number_bundles(draft)
     names = ", ".join(quoted(slot.name) for slot in slots) or quoted("")
-    until = f"WHERE {reach(cells, day).sql('x.business_date')}"
+    # From the beginning: who learns looks back from earlier dates too.
+    until = f"WHERE x.business_date <= {literal(day)}"
     numbers = f"{Relations().of('partials_of_all')} {until}"
     values = f"{Relations().of('partial_values')} {until} AND x.measure IN ({names})"
     draft.session.execute(

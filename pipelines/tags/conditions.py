@@ -83,6 +83,7 @@ def _of_list(
                 f"{operator} takes two values", expected="[lowest, highest]",
                 got=f"{len(values)} values", where=where,
             )
+        _require_order(values, where)
         inside: exp.Expr = exp.Between(this=sql, low=values[0], high=values[1])
     else:
         inside = exp.In(this=sql, expressions=values)
@@ -128,3 +129,13 @@ def _wrong_value(operator: str, operand: Operand, value: object, where: str) -> 
         got=f"{value!r} ({type(value).__name__})", where=where,
         todo="write the value in the type of the field",
     )
+
+
+def _require_order(values: list[exp.Expr], where: str) -> None:
+    """Nothing lies between 30 and 20."""
+    numbers = [value for value in values if value.is_number]
+    if len(numbers) == 2 and float(values[0].to_py()) > float(values[1].to_py()):
+        raise ConfigError(
+            "nothing lies between the two", expected="[lowest, highest]",
+            got=f"[{values[0].sql()}, {values[1].sql()}]", where=where, todo="turn the two round",
+        )

@@ -11,7 +11,7 @@ from sqlglot import exp, parse_one
 from pipelines.tags.cells import value, value_type
 from pipelines.tags.conditions import Operand, comparison, condition, literal
 from pipelines.tags.free_queries import free_query
-from pipelines.tags.vocabulary import operand, references
+from pipelines.tags.vocabulary import operand, references, values_of
 from pipelines.tags.windows import literal as literal_day
 from schemas.tag_definitions import Gives, Score, Stage, Tag
 
@@ -113,7 +113,8 @@ def _value(tag: Tag, known: dict[str, Tag]) -> exp.Expr:
         found = exp.Case().when(exp.In(this=found.copy(), expressions=listed), found)
     if tag.condition is not None:
         spelling = known[tag.of].map if tag.of else tag.map
-        found = comparison(tag.condition, Operand(found, kind, spelling), f"tag {tag.name}")
+        values = values_of(known[tag.of]) if tag.of else values_of(tag)
+        found = comparison(tag.condition, Operand(found, kind, spelling, values), f"tag {tag.name}")
     elif tag.bands is not None:
         found = _banded(tag, found)
     elif tag.score is not None:

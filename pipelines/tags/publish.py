@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lake.draft import Draft
 from pipelines.tags.factory import tag_query
+from pipelines.tags.free_queries import require_one_value_each
 from pipelines.tags.published.layout import put_values
 from pipelines.tags.state import drop_work, refresh_person_measures
 from pipelines.tags.vocabulary import tag_values_table
@@ -24,6 +25,9 @@ def publish_tags(draft: Draft, tags: Sequence[Tag], *, is_direct: bool = False) 
     day = draft.business_date
     try:
         refresh_person_measures(draft, tags, is_direct=is_direct)
+        for tag in tags:
+            if tag.sql is not None:
+                require_one_value_each(draft.session, tag, day)
         query = tag_query(tags, day, "work_measures").sql(dialect="duckdb")
         return put_values(draft, tags, query)
     finally:

@@ -158,8 +158,9 @@ def _show_days(draft: Draft, cells: Sequence[Cell], days: Days) -> None:
     for name, schema in (
         ("partials", partials_table(slots).schema), (PARTIAL_VALUES.name, PARTIAL_VALUES.schema)
     ):
-        # With its columns, even where no row has come yet.
-        _show(draft, name, schema, draft.files(name))
+        if not draft.files(name):
+            # With its columns, though no row has come yet.
+            _show(draft, name, schema, [])
         now, then = draft.files(name), draft.parent.files(name)
         dates = sorted({date.fromisoformat(file.d) for file in now})
         fresh = {day.isoformat() for day in days.fresh}

@@ -11,6 +11,7 @@ from lake.releases import Release
 from pipelines.tags.cells import all_cells
 from pipelines.tags.direct import direct
 from pipelines.tags.factory import tag_query
+from pipelines.tags.free_queries import require_one_value_each
 from pipelines.tags.published import show_whole, sparse_on
 from pipelines.tags.published.coded import coded, whole
 from pipelines.tags.published.coverage import coverage_row
@@ -34,6 +35,9 @@ def try_tags(session: Session, release: Release, tags: Sequence[Tag], names: Seq
     needed = {tag.name for one in chosen for tag in [*below(one, known), one]}
     made = [tag for tag in tags if tag.name in needed]
     _measure(draft, made)
+    for tag in made:
+        if tag.sql is not None:
+            require_one_value_each(session, tag, release.business_date)
     query = tag_query(made, release.business_date, "tried_measures").sql(dialect="duckdb")
     listed = ", ".join(f'"{name}"' for name in tried_table(chosen).columns)
     session.execute(f"CREATE OR REPLACE TEMP TABLE {TRIED} AS SELECT {listed} FROM ({query})")

@@ -150,8 +150,13 @@ def operand(tags: dict[str, Tag], name: str, where: str) -> Operand:
             where=where, todo=meant(name, tags) or "see `guiyi tag describe NAME`",
         )
     tag = tags[name]
-    values = tuple(tag.values) or tuple(part.value for part in tag.bands or tag.stages or [])
+    values = values_of(tag)
     return Operand(exp.column(name, quoted=True), tag.type, tag.map, values)
+
+
+def values_of(tag: Tag) -> tuple[str, ...]:
+    """All values that the tag can have, where they are known."""
+    return tuple(tag.values) or tuple(part.value for part in tag.bands or tag.stages or [])
 
 
 def tag_values_table(tags: Sequence[Tag]) -> Table:
@@ -236,7 +241,17 @@ def _origin_type(tag: Tag, tags: dict[str, Tag]) -> Type:
     if tag.rule is not None:
         return "boolean"
     if tag.ratio is not None:
+        for name in (tag.ratio.of, tag.ratio.to):
+            _require_number(tag, tags[name], "a ratio is of numbers")
         return "number"
     if tag.model is not None:
         return "text" if tag.gives == "label" else "number"
     return value_type(tag)
+
+
+def _require_number(tag: Tag, part: Tag, message: str) -> None:
+    if part.type not in ("integer", "number"):
+        raise ConfigError(
+            message, expected="a tag that is integer or number", got=f"{part.name} ({part.type})",
+            where=f"tag {tag.name}",
+        )

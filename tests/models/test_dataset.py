@@ -12,9 +12,13 @@ from models import dataset, training
 from models.leaks import shifted
 from models.moments import Moments
 from pipelines.tags import refresh_partials
-from schemas.model_definitions import Model
+from schemas.model_definitions import Feature, Model
 from tests import tiny
 from tests.models.conftest import days_before
+
+
+def measured(models: dict[str, Model]) -> list[Feature]:
+    return [feature for model in models.values() for feature in model.measured]
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def edges(tmp_path: Path, models: dict[str, Model]) -> Iterator[Draft]:
             for ago in days
         ]
         tiny.put_lines(draft, [*lines, (9, tiny.at(120), "old", 5)])
-        refresh_partials(draft, [f for model in models.values() for f in model.measured])
+        refresh_partials(draft, measured(models))
         yield draft
 
 
@@ -38,7 +42,7 @@ def test_features_end_with_the_snapshot_and_the_outcome_starts_after(
     edges: Draft, models: dict[str, Model]
 ) -> None:
     churn, value, category = (models[name] for name in ("churn", "value", "next_category"))
-    with dataset.person_partials(edges) as relation:
+    with dataset.person_partials(edges, measured(models)) as relation:
         moments = Moments(edges, relation, [churn, value, category])
         moments.keep_now()
         test = training.split(moments, churn).test
@@ -61,7 +65,7 @@ def test_features_end_with_the_snapshot_and_the_outcome_starts_after(
 def test_models_that_ask_the_same_share_a_column(
     edges: Draft, models: dict[str, Model]
 ) -> None:
-    with dataset.person_partials(edges) as relation:
+    with dataset.person_partials(edges, measured(models)) as relation:
         moments = Moments(edges, relation, list(models.values()))
         churn, value = (moments.columns_of(models[name]) for name in ("churn", "value"))
         assert churn["recency_days"] == value["recency_days"]

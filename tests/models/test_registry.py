@@ -10,7 +10,7 @@ from lake import snapshots
 from lake.draft import Draft
 from models import registry
 from models.daily import prepare_all
-from schemas.errors import NotFoundError, StorageError
+from schemas.errors import StorageError
 from schemas.model_definitions import Model
 
 
@@ -83,24 +83,9 @@ def test_a_model_file_of_before_formats_is_refused(
     assert error.value.got == "no format at all"
 
 
-def test_one_goes_back_to_a_version_that_is_kept(tmp_path: Path, files: dict[str, bytes]) -> None:
+def test_every_version_that_is_kept_is_listed(tmp_path: Path, files: dict[str, bytes]) -> None:
     old = files["model.json"].replace(b'"slope"', b'"slope" ')
     first, second = keep(tmp_path, files, old), keep(tmp_path, files)
     told = registry.versions(tmp_path, "churn")
     assert {v.version: v.is_current for v in told} == {first: False, second: True}
     assert all(v.gain > 0.02 for v in told)
-    registry.point_back(tmp_path, "churn", first)
-    assert snapshots.current(tmp_path, "churn") == first
-    with pytest.raises(NotFoundError, match="no version 00") as error:
-        registry.point_back(tmp_path, "churn", "00")
-    assert first in error.value.expected
-    assert second in error.value.expected
-
-
-def test_one_does_not_go_back_to_a_damaged_version(
-    tmp_path: Path, files: dict[str, bytes]
-) -> None:
-    first, second = keep(tmp_path, files, b"{}"), keep(tmp_path, files)
-    with pytest.raises(StorageError):
-        registry.point_back(tmp_path, "churn", first)
-    assert snapshots.current(tmp_path, "churn") == second

@@ -25,7 +25,13 @@ def faults(sql: str, type_: Type = "integer") -> list[ConfigError]:
     [
         ("SELECT one_id, nope AS value FROM persons", "integer", "cannot be run", '"nope"'),
         ("SELECT one_id, count(*) AS value FROM persons", "integer", "cannot be run", "GROUP BY"),
-        ("SELECT one_id, nofn(1) AS value FROM persons", "integer", "cannot be run", "nofn"),
+        ("SELECT one_id, nofn(1) AS value FROM persons", "integer", "same on each run", "NOFN"),
+        ("SELECT one_id, epoch(age(DATE '2017-01-01')) AS value FROM persons", "number",
+         "same on each run", "AGE"),
+        ("SELECT one_id, 1 AS value FROM persons TABLESAMPLE 10%", "integer", "same on each run",
+         "TABLESAMPLE"),
+        ("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) "
+         "SELECT one_id, n AS value FROM persons, t", "integer", "come to an end", "one"),
         ("SELECT one_id, 'x' AS value FROM persons", "integer", "gives no integer", "VARCHAR"),
         ("SELECT one_id, 1.5 AS value FROM persons", "integer", "gives no integer", "DECIMAL"),
         ("SELECT one_id, [1] AS value FROM persons", "texts", "gives no texts", "INTEGER[]"),
