@@ -8,10 +8,8 @@ from datetime import date
 from lake.engines.duckdb import quoted, sql_type
 from pipelines.tags.cells import OF_VALUES, Cell
 from pipelines.tags.merging import Relations, by_value, joined, last_run, reach, values_of_rows
-from pipelines.tags.partials import rows_query
+from pipelines.tags.partials import MOMENT_OF, rows_query
 from pipelines.tags.windows import span
-
-_MOMENT = "{{'at': occurred_at, 'value': CAST({v} AS VARCHAR)}}"
 
 
 def direct(cells: Sequence[Cell], day: date, bundles: str = Relations().bundles) -> str:
@@ -47,7 +45,7 @@ def _numbers(cells: Sequence[Cell], day: date, source: str, bundles: str) -> str
 
 def _form(cell: Cell, day: date) -> str:
     name, inside = f'"v_{cell.measure.id}"', span(cell.window, day).sql()
-    moment = _MOMENT.format(v=name)
+    moment = MOMENT_OF.format(v=name)
     counted = f"FILTER (WHERE {name} IS NOT NULL AND {inside})"
     forms = {
         "count": f"CAST(COUNT({name}) FILTER (WHERE {inside}) AS BIGINT)",

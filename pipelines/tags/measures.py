@@ -7,7 +7,6 @@ do with it and in whichever window.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -75,12 +74,6 @@ def measure_of(definition: Measured) -> Measure:
     read_columns = [column.table for column in counted.find_all(exp.Column)]
     digest = hashlib.sha256(f"{MEANING}\0{words}".encode()).hexdigest()[:8]
     return Measure(digest, words, source, counted, read, "p" in read_columns)
-
-
-def measures_of(definitions: Iterable[Measured]) -> list[Measure]:
-    """Every measure that the definitions need, once, by id."""
-    found = [measure_of(one) for one in definitions if one.source is not None]
-    return [one for _, one in sorted({one.id: one for one in found}.items())]
 
 
 def _value(definition: Measured, where: str) -> tuple[exp.Expr, ReadAs | None]:

@@ -33,7 +33,7 @@ _DAILY: dict[str, str] = {
     "last": "MAX({moment}) FILTER (WHERE {v} IS NOT NULL)",
 }
 # Two rows of one instant: the greater value is the last, whatever the order of arrival.
-_MOMENT = "{{'at': occurred_at, 'value': CAST({v} AS VARCHAR)}}"
+MOMENT_OF = "{{'at': occurred_at, 'value': CAST({v} AS VARCHAR)}}"
 
 
 ROWS_AT_ONCE = 2_000_000
@@ -261,5 +261,5 @@ def rows_query(source: str, measures: Sequence[Measure]) -> str:
 def _form(slot: Slot) -> str:
     name = f'"v_{slot.measure.id}"'
     return _DAILY[slot.kind].format(
-        v=name, moment=_MOMENT.format(v=name), type=embedded.sql_type(slot.type)
+        v=name, moment=MOMENT_OF.format(v=name), type=embedded.sql_type(slot.type)
     )

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyroaring import AbstractBitMap, BitMap
 
 from pipelines.tags.published import slices
-from pipelines.tags.published.coded import Coded, Values, plain
+from pipelines.tags.published.coded import Coded, Values
 from pipelines.tags.published.containers import of_flags, stored
 from schemas.errors import UsageError
 from schemas.rules import Comparison, Scalar
@@ -225,12 +225,6 @@ def read_bits(
         else np.frombuffer(blob("values"), _stored_as(told["type"]))
     )
     return TagBits(name, told["type"], told["form"], values, bitmap)
-
-
-def value_at(bits: TagBits, place: int) -> Any:
-    """A value of the tag, as definitions write it."""
-    value = bits.values[place]
-    return value if isinstance(value, str) else plain(bits.kind, value)
 
 
 def _bitmaps_of(found: Blobs) -> Blobs:

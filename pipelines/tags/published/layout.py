@@ -50,6 +50,10 @@ def put_values(draft: Draft, tags: Sequence[Tag], query: str) -> int:
     names = {tag.name for tag in sparse}
     columns = [tag for tag in tags if tag.name not in names]
     day = draft.business_date
+    if sparse:
+        # It is asked once per type: the quantiles in it are not to be found each time.
+        draft.session.execute(f"CREATE OR REPLACE TEMP TABLE work_tags AS {query}")
+        query = "SELECT * FROM work_tags"
     kept = ", ".join(f'"{name}"' for name in [*TAG_VALUES.columns, *(t.name for t in columns)])
     count = draft.replace_dates(
         TAG_VALUES.name, [day], f"SELECT {kept} FROM ({query})", table=tag_values_table(columns)

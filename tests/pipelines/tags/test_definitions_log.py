@@ -110,8 +110,12 @@ def test_a_name_used_anew_does_not_take_the_past_of_the_renamed(tmp_path: Path) 
     with Lake(tmp_path).reader() as session:
         names = [row["name"] for row in coverage_over_dates(session, "b", of(*again))]
         told = [(one["tag"], one["change"]) for one in history_of(session, "b", of(*again))]
+        told_anew = [(one["tag"], one["change"]) for one in history_of(session, "a", of(*again))]
+        dates = values_over_dates(session, "a", of(*again))["business_date"].unique()
     assert names == ["a", "b", "b"]
     assert told == [("a", "created"), ("b", "renamed"), ("b", "changed")]
+    assert told_anew == [("a", "created")]
+    assert len(dates) == 1
 
 
 def test_a_renamed_tag_of_another_type_is_refused(tmp_path: Path) -> None:

@@ -143,6 +143,32 @@ def test_only_dates_with_new_rows_are_computed_again(
         assert stale_dates(draft, slots) == [tiny.DAY - timedelta(days=3)]
 
 
+def test_a_catalogue_delivered_again_as_it_was_makes_no_date_anew(
+    tmp_path: Path, sample_tags: list[Tag]
+) -> None:
+    slots = slots_of(all_cells(sample_tags))
+    with tiny.tiny_draft(tmp_path) as draft:
+        tiny.put_products(draft)
+        tiny.put_lines(draft, [(1, tiny.at(n), f"o{n}", 10) for n in range(5)])
+        refresh_partials(draft, sample_tags)
+        draft.publish("run", "inputs", "rules", lambda: CLOCK)
+    with tiny.tiny_draft(tmp_path) as draft:
+        draft.replace("products", "SELECT * FROM products")
+        assert stale_dates(draft, slots) == []
+        draft.replace("products", "SELECT * REPLACE ('other' AS category) FROM products")
+        assert len(stale_dates(draft, slots)) == 5
+
+
+def test_persons_without_any_row_have_tags(tmp_path: Path, sample_tags: list[Tag]) -> None:
+    for ago in (1, 0):
+        with tiny.tiny_draft(tmp_path, tiny.DAY - timedelta(days=ago)) as draft:
+            tiny.put_persons(draft, {"p": [1]})
+            refresh_partials(draft, sample_tags)
+            publish_tags(draft, sample_tags)
+            assert tiny.tag_rows(draft)["p"]["orders_count_ever"] == 0
+            draft.publish("run", "inputs", "rules", lambda: CLOCK)
+
+
 def test_a_new_measure_is_computed_over_history(tmp_path: Path, sample_tags: list[Tag]) -> None:
     new = tiny.tag("pieces", from_="order_lines", measure="sum", field="quantity", window="ever")
     with tiny.tiny_draft(tmp_path) as draft:

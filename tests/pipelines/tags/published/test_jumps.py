@@ -96,6 +96,11 @@ def test_a_calendar_window_that_begins_anew_is_no_jump_of_it_or_what_is_made_of_
     assert len(jumped(later, tags=tags)) == 1
 
 
+def test_a_window_of_one_day_is_held_to_the_bounds_every_day() -> None:
+    today = tiny.tag("views_today", from_="events", measure="count", window={"this": "day"})
+    assert len(jumped(row("views_today", distance=0.9), tags=(today,))) == 1
+
+
 def test_the_error_says_what_moved_and_what_to_do() -> None:
     found = jumps(BOUNDS, [CITY], [row(distance=0.4)])
     with pytest.raises(QualityError) as caught:
