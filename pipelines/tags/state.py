@@ -1,14 +1,12 @@
 """The cells of every person on a draft's date: from yesterday's where they are held, else direct.
 
-Both plans give the same table ``person_measures``; which one made a cell is told, with what it
-read, and is of no consequence to the result.
+Both plans give the same table ``person_measures``; which one made a cell is of no consequence.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
@@ -50,15 +48,6 @@ SELECT DISTINCT person_no FROM (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Refreshed:
-    """How the cells were made: names of those by increment and of those computed direct."""
-
-    by_increment: tuple[str, ...]
-    direct: tuple[str, ...]
-    before: date | None
-
-
 def person_measures_table(cells: Sequence[Cell]) -> Table:
     """The table ``person_measures`` with a nullable column per cell."""
     columns = [
@@ -71,7 +60,7 @@ def person_measures_table(cells: Sequence[Cell]) -> Table:
 
 def refresh_person_measures(
     draft: Draft, definitions: Sequence[Measured], *, is_direct: bool = False
-) -> Refreshed:
+) -> None:
     """Write ``person_measures`` of the draft's date for the cells that ``definitions`` need.
 
     ``partials`` must be fresh (``refresh_partials``). A work table ``work_measures`` with the
@@ -86,10 +75,6 @@ def refresh_person_measures(
     if fresh:
         sides.append(f"({direct(fresh, draft.business_date)}) USING (person_no)")
     _assemble(draft, cells, sides)
-    before = draft.parent.business_date if draft.parent and held else None
-    return Refreshed(
-        tuple(cell.name for cell in held), tuple(cell.name for cell in fresh), before
-    )
 
 
 def held_cells(draft: Draft, cells: Sequence[Cell]) -> list[Cell]:
