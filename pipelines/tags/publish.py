@@ -9,7 +9,7 @@ from pipelines.tags.factory import tag_query
 from pipelines.tags.free_queries import require_one_value_each
 from pipelines.tags.published.layout import put_values
 from pipelines.tags.state import drop_work, refresh_person_measures
-from pipelines.tags.vocabulary import tag_values_table
+from pipelines.tags.vocabulary import ARROW, tag_values_table
 from schemas.errors import ConfigError
 from schemas.tag_definitions import Tag
 
@@ -38,11 +38,12 @@ def _require_same_types(draft: Draft, tags: Sequence[Tag]) -> None:
     if draft.parent is None:
         return
     released = draft.parent.schema("tag_values")
+    types = {kind: name for name, kind in ARROW.items()}
     for field in tag_values_table(tags).schema:
         known = released.field(field.name).type if field.name in released.names else field.type
         if known != field.type:
             raise ConfigError(
-                f"the tag {field.name} changed its type", expected=str(known),
-                got=str(field.type), where=f"tag {field.name}",
+                f"the tag {field.name} changed its type", expected=types.get(known, str(known)),
+                got=types.get(field.type, str(field.type)), where=f"tag {field.name}",
                 todo="give the new meaning a new name; published dates keep the old one",
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pyroaring import AbstractBitMap, BitMap
 
@@ -12,7 +12,7 @@ from lake import snapshots
 from lake.engines.duckdb import Session
 from lake.packs import Pack
 from pipelines.tags.published.bitmaps import TagBits, read_bits
-from schemas.errors import NotFoundError
+from schemas.errors import NotFoundError, UsageError
 from schemas.rules import Comparison, Operator
 from schemas.tags import TAG_BITMAPS
 
@@ -74,8 +74,14 @@ class TagBitmaps:
     def where(self, tag: str, operator: Operator, value: Any = None) -> AbstractBitMap:
         """Persons of whom the comparison is true, as SQL would choose them.
 
-        UsageError for a value of the wrong type, NotFoundError for a tag without bitmaps.
+        UsageError for an operator that there is not or a value of the wrong type, NotFoundError for
+        a tag without bitmaps.
         """
+        if operator not in get_args(Operator):
+            raise UsageError(
+                f"there is no operator {operator!r}",
+                expected="one of " + ", ".join(get_args(Operator)), got=str(operator),
+            )
         if operator == "null":
             return self._everyone - self.known(tag)
         return self.tag(tag).where(Comparison(operator, value))

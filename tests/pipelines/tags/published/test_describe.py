@@ -15,7 +15,7 @@ from lake.store import Lake, open_lake
 from pipelines.tags.published import TagBitmaps, publish_description, version_on
 from pipelines.tags.published.reader import SNAPSHOT
 from pipelines.tags.vocabulary import tag_values_table
-from schemas.errors import NotFoundError, QualityError, StorageError
+from schemas.errors import NotFoundError, QualityError, StorageError, UsageError
 from schemas.tag_bounds import TagBounds
 from schemas.tag_definitions import Tag
 from tests import tiny
@@ -77,6 +77,8 @@ def test_bitmaps_choose_whom_sql_chooses(tmp_path: Path) -> None:
             members = BitMap(int(str(n)) for (n,) in rows)
             assert held.where(tag, operator, value) == members  # type: ignore[arg-type]
         assert held.everyone() == BitMap(range(0, 200, 2))
+        with pytest.raises(UsageError, match="no operator 'like'(.|\n)*notBetween"):
+            held.where("orders", "like", 1)  # type: ignore[arg-type]
         assert len(held.known("orders")) == 66
     assert held.names == ["city", "is_new", "orders"]
 
