@@ -41,5 +41,5 @@ def test_a_model_tells_its_version_its_card_its_health_and_a_persons_reasons(
 
 def test_a_model_that_nobody_declared_is_named_with_those_that_are(sample_lake: Lake) -> None:
     done = guiyi("model", "card", "nothing", data=sample_lake.root)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "churn" in done.stderr
