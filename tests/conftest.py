@@ -58,3 +58,26 @@ def shared_data() -> Path:
     if not place.is_dir():
         pytest.skip("the real data beside the project (../shared/data) is absent")
     return place
+
+
+RELEASING = (
+    "tests/jobs/", "tests/pipelines/identity/test_scope_cases.py",
+    "tests/pipelines/identity/test_resolve.py", "tests/pipelines/identity/test_moves.py",
+    "tests/pipelines/identity/test_people.py", "tests/pipelines/identity/test_scope.py",
+    "tests/pipelines/identity/test_decision_effects.py", "tests/pipelines/edges/test_resolve.py",
+    "tests/pipelines/edges/test_moves.py", "tests/pipelines/ingest/test_load.py",
+    "tests/pipelines/ingest/test_replay.py", "tests/pipelines/ingest/test_decisions.py",
+    "tests/pipelines/tags/test_partials.py", "tests/pipelines/tags/test_definitions_log.py",
+    "tests/pipelines/tags/test_trial.py", "tests/pipelines/tags/test_planning.py",
+    "tests/models/test_daily.py", "tests/models/test_scores.py",
+    "tests/models/test_bank_marketing.py",
+)
+"""Tests that publish release after release, or draw many worlds: together minutes."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the tests of releases to ``make test``, so that ``make check`` stays quick."""
+    for item in items:
+        if item.nodeid.startswith(RELEASING):
+            item.add_marker(pytest.mark.slow)
