@@ -118,7 +118,6 @@ def _users_faults(tags: Sequence[Tag], folder: Path | None) -> Iterator[ConfigEr
                     todo=meant(name, known) or "name a declared tag, or take it out",
                 )
 
-
     for bounds in conf.load_placed("tag_bounds.yml", TagBounds, folder):
         for name in bounds.definition.tags:
             if name not in known:

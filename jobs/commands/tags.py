@@ -170,5 +170,3 @@ def _chosen(names: list[str] | None, files: list[Path] | None, defined: Any) -> 
 def _error(one: ConfigError) -> dict[str, str]:
     parts = {name: getattr(one, name) for name in ("expected", "got", "where", "todo")}
     return {"message": str(one).split("\n")[0], **parts}
-
-

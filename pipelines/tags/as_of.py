@@ -54,12 +54,12 @@ def values_on(relation: str, wanted: Mapping[str, Measured], day: date) -> str:
     ``relation`` is what ``person_partials`` gave, or a view of it; a row per person it has.
     """
     cells = all_cells(wanted.values())
-    history = Relations(numbers=relation, values=relation, bundles="")
+    relations = Relations(numbers=relation, values=relation, bundles="")
     columns = ", ".join(
         f'{value(definition, day)} AS "{name}"' for name, definition in wanted.items()
     )
     return (
-        f"SELECT p.one_id{', ' if columns else ''}{columns} FROM ({merged(cells, day, history)}) "
+        f"SELECT p.one_id{', ' if columns else ''}{columns} FROM ({merged(cells, day, relations)}) "
         "AS x JOIN persons AS p ON p.person_no = x.person_no"
     )
 

@@ -43,7 +43,9 @@ class Relations:
         )
 
 
-def merged(cells: Sequence[Cell], day: date, history: Relations, persons: str | None = None) -> str:
+def merged(
+    cells: Sequence[Cell], day: date, relations: Relations, persons: str | None = None
+) -> str:
     """A query of ``person_no`` and each of ``cells`` on ``day``.
 
     ``persons`` names a relation with a column ``person_no``; only these are merged, and of their
@@ -52,9 +54,9 @@ def merged(cells: Sequence[Cell], day: date, history: Relations, persons: str | 
     numbers = [c for c in cells if c.kind not in OF_VALUES and c.kind != "run_from"]
     by_source = [[c for c in numbers if c.measure.source == one] for one in SOURCES]
     parts = [
-        *(_numbers(mine, day, history, persons) for mine in by_source if mine),
-        *(_runs(cell, day, history, persons) for cell in cells if cell.kind == "run_from"),
-        _values(cells, day, history, persons),
+        *(_numbers(mine, day, relations, persons) for mine in by_source if mine),
+        *(_runs(cell, day, relations, persons) for cell in cells if cell.kind == "run_from"),
+        _values(cells, day, relations, persons),
     ]
     return joined([part for part in parts if part], cells)
 
@@ -72,11 +74,11 @@ def joined(parts: Sequence[str], cells: Sequence[Cell]) -> str:
 
 
 def _numbers(
-    cells: Sequence[Cell], day: date, history: Relations, persons: str | None
+    cells: Sequence[Cell], day: date, relations: Relations, persons: str | None
 ) -> str:
     columns = sorted({f'x."{slot_name(cell)}"' for cell in cells})
     listed = ", ".join(["x.source", "x.business_date", *columns])
-    rows = history.of(history.numbers, listed, persons)
+    rows = relations.of(relations.numbers, listed, persons)
     forms = ", ".join(f'{_form(cell, day)} AS "{cell.name}"' for cell in cells)
     # One source at a time: a file is sorted by it, so that the rows of others are not read.
     return (
@@ -120,10 +122,10 @@ def _form(cell: Cell, day: date) -> str:
     return forms[cell.kind]
 
 
-def _runs(cell: Cell, day: date, history: Relations, persons: str | None) -> str:
+def _runs(cell: Cell, day: date, relations: Relations, persons: str | None) -> str:
     """First date of the last run of dates without a gap."""
     slot = f'"{slot_name(cell)}"'
-    rows = history.of(history.numbers, f"x.business_date, x.{slot}", persons)
+    rows = relations.of(relations.numbers, f"x.business_date, x.{slot}", persons)
     inside = span(cell.window, day).sql()
     return last_run(cell, f"SELECT * FROM ({rows}) WHERE {slot} > 0 AND {inside}")
 
@@ -140,14 +142,14 @@ def last_run(cell: Cell, rows: str) -> str:
 
 
 def _values(
-    cells: Sequence[Cell], day: date, history: Relations, persons: str | None
+    cells: Sequence[Cell], day: date, relations: Relations, persons: str | None
 ) -> str:
     mine = [cell for cell in cells if cell.kind in OF_VALUES]
     if not mine:
         return ""
     rows = " UNION ALL ".join(
-        history.of(
-            history.values, "x.measure, x.value, x.business_date, x.count", persons
+        relations.of(
+            relations.values, "x.measure, x.value, x.business_date, x.count", persons
         ) + f" WHERE x.measure = {quoted(name)} AND {_until(some, day, 'x.business_date')}"
         for name, some in by_value(mine).items()
     )

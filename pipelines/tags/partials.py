@@ -1,4 +1,4 @@
-"""Partials: the daily measures per bundle, kept so that a day or a merge rereads no history."""
+"""Partials: the daily measures per bundle, kept so that a day or a merge rereads no event."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def fresh_dates(draft: Draft) -> list[date]:
 
 
 def products_changed(draft: Draft) -> bool:
-    """Whether this draft's products are filed otherwise than the released ones."""
+    """Whether products have come or gone, or changed their department or category."""
     released = draft.parent.files(PRODUCTS.name) if draft.parent else []
     if draft.files(PRODUCTS.name) == released:
         return False

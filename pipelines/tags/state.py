@@ -68,7 +68,8 @@ def refresh_person_measures(
     """
     cells = all_cells(definitions)
     held = [] if is_direct else held_cells(draft, cells)
-    fresh = [cell for cell in cells if cell not in held]
+    names = {cell.name for cell in held}
+    fresh = [cell for cell in cells if cell.name not in names]
     number_bundles(draft)
     # The increment gives everyone; whoever did nothing is missing from the direct plan.
     sides = [f"({_increment(draft, held)})" if held else "persons"]
@@ -153,17 +154,17 @@ def _show_days(draft: Draft, cells: Sequence[Cell], days: Days) -> None:
         _show(draft, f"{name}_fresh", schema, [file for file in now if file.d in fresh])
         _show(draft, f"{name}_were", schema, [file for file in then if file.d in fresh])
         _show(draft, f"{name}_shifted", schema, [file for file in now if file.d in shifted])
-    _show_reach(draft, "partials_again", partials_table(slots).schema, merged_again(cells))
+    again = _within_reach(draft, "partials", merged_again(cells))
+    _show(draft, "partials_again", partials_table(slots).schema, again)
     for name, some in by_value(cells).items():
-        _show_reach(draft, f"partial_values_of_{name}", PARTIAL_VALUES.schema, some)
+        files = _within_reach(draft, PARTIAL_VALUES.name, some)
+        _show(draft, f"partial_values_of_{name}", PARTIAL_VALUES.schema, files)
 
 
-def _show_reach(draft: Draft, view: str, schema: pa.Schema, cells: Sequence[Cell]) -> None:
-    """A view of the dates that the windows of ``cells`` hold."""
+def _within_reach(draft: Draft, table: str, cells: Sequence[Cell]) -> list[DataFile]:
+    """Files of the dates that the windows of ``cells`` hold."""
     within = reach(cells, draft.business_date)
-    name = view.split("_of_")[0].removesuffix("_again")
-    files = [f for f in draft.files(name) if cells and within.holds(date.fromisoformat(f.d))]
-    _show(draft, view, schema, files)
+    return [f for f in draft.files(table) if cells and within.holds(date.fromisoformat(f.d))]
 
 
 def _show(draft: Draft, name: str, schema: pa.Schema, files: Sequence[DataFile]) -> None:

@@ -1,4 +1,4 @@
-"""What one more day reads: the day, the days that leave windows, the state, and whom they touch."""
+"""What one more day takes: the day, the days that leave windows, the state, and whom they touch."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def put_days(draft: Draft, first: int, last: int) -> None:
 
 
 @pytest.mark.rule("CDP-6")
-def test_one_more_day_reads_what_changed_and_the_state_but_no_history(
+def test_one_more_day_merges_what_changed_with_the_state_and_rereads_no_event(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tags = some_tags()
