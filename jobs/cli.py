@@ -13,12 +13,14 @@ import typer
 
 from jobs import show
 from jobs.commands import (
+    access,
     fuzzy,
     generate,
     identity,
     identity_rules,
     jobs,
     lake,
+    lists,
     models,
     people,
     quality,
@@ -62,9 +64,11 @@ identity.app.command("match")(fuzzy.match)
 identity.app.add_typer(identity_rules.app, name="rules")
 app.add_typer(tags.app, name="tag")
 app.add_typer(models.app, name="model")
+app.add_typer(lists.app, name="list")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(lake.tables, name="table")
 app.add_typer(lake.releases, name="release")
+app.add_typer(access.app, name="access")
 
 
 def main() -> None:

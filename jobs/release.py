@@ -29,6 +29,7 @@ from pipelines import audiences, identity, ingest, tags
 from pipelines.ingest.replay import ORIGINS
 from schemas.decisions import DECISIONS
 from schemas.errors import NothingToDo, NotYetError, UsageError
+from schemas.lists import LISTS
 from schemas.tags import TAG_BITMAPS
 
 Clock = Callable[[], datetime]
@@ -201,7 +202,7 @@ def _refuse_rewriting(
 
 
 def _warn_of_undeclared(settings: Settings, fresh: Sequence[Delivery]) -> None:
-    known = {source.name for source in settings.sources} | {ORIGINS, DECISIONS}
+    known = {source.name for source in settings.sources} | {ORIGINS, DECISIONS, LISTS}
     unknown = sorted({d.source for d in fresh} - known)
     if unknown:
         log.warning(

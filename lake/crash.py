@@ -16,7 +16,15 @@ POINTS = (
     "publish.before_release",
     "publish.after_release",
     "snapshot.before_pointer",
+    "export.between_parts",
     "export.before_manifest",
+    "export.before_rename",
+    "export.after_rename",
+    "export.withdrawn",
+    "handover.before_delivery",
+    "handover.between_parts",
+    "handover.before_manifest",
+    "handover.before_record",
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from schemas import events, identity, releases, tags
+from schemas import events, identity, lists, releases, tags
 from schemas.errors import NotFoundError
 from schemas.table import Table
 
@@ -45,6 +45,7 @@ TABLES: dict[str, Table] = {
         tags.TAG_COVERAGE,
         tags.TAG_BITMAPS,
         tags.TAG_DEFINITIONS,
+        lists.LIST_MEMBERS,
         tags.AUDIENCE_MEMBERS,
         releases.RELEASES,
     )

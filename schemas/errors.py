@@ -7,6 +7,8 @@
     ├── InputError        exit 1    an input that cannot be read at all
     ├── StorageError      exit 1    the lake cannot be written or read (disk full, damaged)
     ├── QualityError      exit 3    a table broke its contract; nothing was published
+    ├── AccessError       exit 2    the caller may not do this, or has not said who calls
+    ├── ConflictError     exit 1    what was to be changed is not as the caller took it to be
     ├── BusyError         exit 75   another run holds the lock, or a commit met another; retry
     ├── NotYetError       exit 75   the inputs of a date have not been delivered; retry later
     └── NothingToDo       exit 99   the same inputs were already published
@@ -63,6 +65,16 @@ class QualityError(GuiyiError):
     """A table broke its contract, so nothing was published."""
 
     exit_code = 3
+
+
+class AccessError(GuiyiError):
+    """The caller may not do this, or has not said who calls."""
+
+    exit_code = 2
+
+
+class ConflictError(GuiyiError):
+    """What was to be changed is not, or no longer, as the caller took it to be."""
 
 
 class BusyError(GuiyiError):

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("schemas", "domain", "lake", "pipelines", "models", "console", "jobs", "guiyi")
+FOLDERS = (
+    "schemas", "domain", "lake", "pipelines", "services", "models", "console", "jobs", "guiyi",
+)
 BANNED_FILES = {"utils", "helpers", "helper", "util", "common", "manager", "misc"}
 BANNED_WORDS = (
     (re.compile(r"\b(TODO|FIXME|XXX|HACK)\b"), "finish it or file an issue"),

@@ -12,10 +12,11 @@ from lake import lines
 from lake.draft import Draft
 from lake.landing import Delivery
 from lake.lines import OpenFile
-from pipelines.ingest import accounts, decisions, publishing, replay, staging
+from pipelines.ingest import accounts, decisions, lists, publishing, replay, staging
 from pipelines.ingest.accounts import IngestSummary
 from pipelines.ingest.staging import Read
 from schemas.decisions import DECISIONS
+from schemas.lists import LISTS
 from schemas.programme import Programme
 from schemas.sources import Source
 
@@ -102,7 +103,7 @@ def _load(
 ) -> IngestSummary:
     part = _Part(deliveries)
     _prepare(draft, deliveries)
-    names = {d.source for d in deliveries} - {replay.ORIGINS, DECISIONS}
+    names = {d.source for d in deliveries} - {replay.ORIGINS, DECISIONS, LISTS}
     sources = [known[name] for name in sorted(names & known.keys())]
     dates: set[date] = set()
     for source in sources:
@@ -119,6 +120,7 @@ def _load(
         _refuse_source(draft, part, name, read)
     _take_origins(draft, part, read)
     decisions.take(draft, part.open(part.of(DECISIONS), "by_name", read))
+    lists.take(draft, part.open(part.of(LISTS), "by_name", read))
     dates.update(_publish(draft, sources, programme))
     _note_endings(part, known)
     summary = accounts.append(draft, deliveries, part.opened, part.refused, known, programme)

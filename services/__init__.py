@@ -1,0 +1,1 @@
+"""Services: thin adapters over one SQL database, each with its own tables."""
