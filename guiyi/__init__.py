@@ -12,7 +12,11 @@ release.tag_coverage("city")        # one of them on every date: coverage, sprea
 release.bitmaps().where("city", "=", "北京")  # who, as a set of person numbers
 release.model("churn")              # a published model: figures and card
 release.explain_score("M00001234", "churn")  # why that person has that score
-release.audience("beijing_coffee_women")
+release.audience("beijing_coffee_women")  # its members as they were published, with tags
+release.audiences()                 # which there are, and how many are in each
+release.members({"name": ..})       # of an audience by name, or by a definition of your own
+release.overlap("lapsing_regulars", "beijing_coffee_women")
+release.explain_audience("M00001234", "beijing_coffee_women")  # why in it, or not
 guiyi.resolve_edges(edges)          # who is who by edges of your own; needs no lake
 """
 
@@ -20,6 +24,7 @@ from __future__ import annotations
 
 from guiyi.face import Lake, Release, open
 from models.published import PublishedModel
+from pipelines.audiences.explain import Verdict
 from pipelines.edges import Resolved, resolve_edges
 from pipelines.tags.published import TagBitmaps
 from schemas.errors import (
@@ -49,6 +54,7 @@ __all__ = [
     "StorageError",
     "TagBitmaps",
     "UsageError",
+    "Verdict",
     "open",
     "resolve_edges",
 ]

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
+from pyroaring import AbstractBitMap
 
+from jobs import audiences
+from jobs.audiences import Defined, definition
 from lake import conf, releases
 from lake.engines.duckdb import Session, quoted
 from lake.store import Lake as Store
 from lake.store import open_lake
 from models.published import PublishedModel, explained, published
 from pipelines import identity
+from pipelines.audiences import version
+from pipelines.audiences.explain import Verdict, explain
+from pipelines.audiences.view import View, overlap
 from pipelines.tags import declared, listing, show_sparse_tags, values_over_dates
 from pipelines.tags.published import TagBitmaps, version_on
 from schemas import catalog
@@ -22,6 +31,11 @@ from schemas.audiences import Audience
 from schemas.errors import NotFoundError, UsageError
 from schemas.programme import Programme
 from schemas.tag_definitions import TagFile
+
+_AUDIENCES = pa.schema([
+    pa.field("audience", pa.string()), pa.field("label", pa.string()),
+    pa.field("version", pa.string()), pa.field("members", pa.int64()),
+])
 
 
 @dataclass(frozen=True)
@@ -47,14 +61,15 @@ class Lake:
         wanted = _date(as_of) if isinstance(as_of, str) else as_of
         found = self._store.release(wanted)
         session = show_sparse_tags(found.open(self._store.session()))
-        return Release(found, session, self._store.snapshots)
+        return Release(found, session, self._store)
 
 
 class Release:
     """One publication with all its tables in one DuckDB session."""
 
-    def __init__(self, release: releases.Release, session: Session, snapshots: Path) -> None:
-        self._release, self._session, self._snapshots = release, session, snapshots
+    def __init__(self, release: releases.Release, session: Session, store: Store) -> None:
+        self._release, self._session, self._store = release, session, store
+        self._snapshots = store.snapshots
 
     @property
     def business_date(self) -> date:
@@ -129,7 +144,7 @@ class Release:
         return explained(self._session, self.model(model), self.person(who))
 
     def audience(self, name: str) -> pa.Table:
-        """Members of an audience on the release's date, with their tags."""
+        """Members of an audience as the release published them, with their tags of its date."""
         day = f"DATE '{self.business_date}'"
         members = self._session.table(
             f"SELECT t.* FROM audience_members m JOIN tag_values t USING (business_date, one_id) "
@@ -139,9 +154,71 @@ class Release:
             self._known_audience(name)
         return members
 
+    def audiences(self) -> pa.Table:
+        """The audiences in force: label, version, and size here by the definition of now."""
+        found = [
+            {"audience": one.name, "label": one.label, "version": version(one),
+             "members": self.count(one.name)}
+            for one in self._defined.audiences
+        ]
+        return pa.Table.from_pylist(found, schema=_AUDIENCES)
+
+    def count(self, audience: str | Mapping[str, Any]) -> int:
+        """How many are in an audience by the definition of now, from bitmaps.
+
+        ``audience`` is the name of one in force, or a definition: a mapping, or the same as JSON.
+        """
+        return len(self._members(audience))
+
+    def members(self, audience: str | Mapping[str, Any]) -> pa.Table:
+        """``person_no`` and ``one_id`` of who is in an audience; see ``count``."""
+        return self._view.page(self._members(audience))
+
+    def overlap(self, *audiences: str | Mapping[str, Any]) -> pa.Table:
+        """How many are in each two of the audiences: a row and a column of each; see ``count``."""
+        named = {self._defined_as(one).name: self._members(one) for one in audiences}
+        return pa.Table.from_pylist(
+            [{"audience": row["audience"], **row["with"]} for row in overlap(named)]
+        )
+
+    def audience_distribution(self, audience: str | Mapping[str, Any], tag: str) -> pa.Table:
+        """How a tag is spread in an audience, beside everyone: counts, shares and lift by bin."""
+        found = self._view.distribution(self._members(audience), tag)
+        return pa.Table.from_pylist(found["bins"])
+
+    def explain_audience(self, who: str, audience: str | Mapping[str, Any]) -> Verdict:
+        """Why a person is in an audience or not: each part of its tree, with the values.
+
+        ``who`` as in ``person``, ``audience`` as in ``count``.
+        """
+        ((number,),) = self._session.rows(
+            f"SELECT person_no FROM persons WHERE one_id = {quoted(self.person(who))}"
+        )
+        return explain(self._view.selector, self._defined_as(audience), int(str(number)))
+
+    @cached_property
+    def _defined(self) -> Defined:
+        return audiences.read(self._store)
+
+    @cached_property
+    def _view(self) -> View:
+        told = self._defined
+        return View(
+            self._session, self._snapshots, self.business_date, told.tags, told.audiences,
+            zone=told.zone,
+        )
+
+    def _members(self, audience: str | Mapping[str, Any]) -> AbstractBitMap:
+        return self._view.members(self._defined_as(audience))
+
+    def _defined_as(self, audience: str | Mapping[str, Any]) -> Audience:
+        if isinstance(audience, str) and not audience.lstrip().startswith("{"):
+            return self._view.audience(audience)
+        return definition(audience)
+
     def _known_audience(self, name: str) -> None:
         rows = self._session.rows("SELECT DISTINCT audience FROM audience_members")
-        declared = [audience.name for audience in conf.load("audiences", Audience)]
+        declared = [audience.name for audience in self._defined.audiences]
         known = sorted({*declared, *(str(row[0]) for row in rows)})
         if name not in known:
             raise NotFoundError(

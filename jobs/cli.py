@@ -14,6 +14,8 @@ import typer
 from jobs import show
 from jobs.commands import (
     access,
+    audiences,
+    exports,
     fuzzy,
     generate,
     identity,
@@ -25,6 +27,7 @@ from jobs.commands import (
     people,
     quality,
     quarantine,
+    serve,
     tags,
     whole,
 )
@@ -56,6 +59,7 @@ app.command("land")(generate.land)
 app.command("timeline")(people.timeline)
 app.command("report")(whole.report)
 app.command("quality")(quality.quality)
+app.command("serve")(serve.serve)
 app.command("doctor")(quality.doctor)
 app.add_typer(people.explain, name="explain")
 app.add_typer(jobs.app, name="job")
@@ -64,6 +68,8 @@ identity.app.command("match")(fuzzy.match)
 identity.app.add_typer(identity_rules.app, name="rules")
 app.add_typer(tags.app, name="tag")
 app.add_typer(models.app, name="model")
+app.add_typer(exports.app, name="export")
+app.add_typer(audiences.app, name="audience")
 app.add_typer(lists.app, name="list")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(lake.tables, name="table")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.audiences import Audience
+from schemas.destinations import Destination
 from schemas.exports import Export
 from schemas.fuzzy import Matching
 from schemas.identity_rules import IdentityRules
@@ -22,6 +23,7 @@ KINDS: dict[str, type[Any]] = {
     "tag_bounds": TagBounds,
     "audience": Audience,
     "export": Export,
+    "destination": Destination,
     "model": Model,
 }
 

@@ -194,15 +194,19 @@ def _audiences(lake: Lake, settings: Settings, labels: dict[str, str]) -> list[r
 
 
 def _export(manifest: dict[str, Any]) -> report.Export:
-    counts = manifest["counts"]
+    counts, recipe = manifest["counts"], manifest["recipe"]
     allowed = counts["members"] - counts["without_consent"]
+    steps = [
+        report.ExportStep("members", counts["members"]),
+        report.ExportStep(f"consent to {recipe['purpose']}", allowed),
+    ]
+    if recipe["suppress"]:
+        steps.append(report.ExportStep("on no list", allowed - counts["suppressed"]))
+    if recipe["identifiers"]:
+        types = " or ".join(dict.fromkeys(one["type"] for one in recipe["identifiers"]))
+        steps.append(report.ExportStep(f"a {types} of their own", counts["exported"]))
+    hashing = dict.fromkeys(one["recipe"] for one in recipe["identifiers"])
     return report.Export(
-        manifest["audience"],
-        manifest["recipe"]["hashing"],
-        (
-            report.ExportStep("members", counts["members"]),
-            report.ExportStep("consent to export", allowed),
-            report.ExportStep("a phone of their own", counts["exported"]),
-        ),
-        tuple(file["name"] for file in manifest["files"]),
+        manifest["audience"], ", ".join(hashing) or "no identifier", tuple(steps),
+        tuple(part["name"] for part in manifest["parts"]),
     )

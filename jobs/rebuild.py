@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from domain.dates import cut
+from jobs.audiences import together
 from jobs.release import Clock, Outcome, publish
 from jobs.settings import Settings
 from lake.store import Lake
@@ -20,8 +23,8 @@ def rebuild(
     """A new lake with one release of ``day``, computed from the landing alone at the date's cut.
 
     It shares the landing and the identifier secret, and reads what is not derived: the given
-    person numbers, and the log of definitions. Default folder: ``restated/<day>-<n>`` below the
-    lake.
+    person numbers, the log of definitions, and the audiences made over the API. Default folder:
+    ``restated/<day>-<n>`` below the lake.
     """
     root = folder or _next_folder(lake.root / "restated", day)
     root.mkdir(parents=True, exist_ok=True)
@@ -36,6 +39,9 @@ def rebuild(
                 name: session.table(f"SELECT * FROM {name} WHERE {rows.format(day=day)}")
                 for name, rows in GIVEN.items()
             }
+    programme = settings.programme
+    at = cut(day, programme.zone, programme.cut_hours)
+    settings = replace(settings, audiences=together(lake, settings.audiences, at))
     fresh = Lake(root)
     return fresh, publish(fresh, settings, day, run_id, clock, given=given)
 

@@ -15,19 +15,21 @@ from typing import Any
 import pyarrow as pa
 
 from domain.dates import business_date, cut
+from jobs.audiences import in_force
 from jobs.progress import log, stage
 from jobs.secret import refuse_other_secret
 from jobs.settings import Settings
 from jobs.tags import author
-from lake import snapshots
+from lake import erasing, snapshots
 from lake.draft import Draft
 from lake.landing import Delivery
 from lake.releases import Release
 from lake.store import Lake
 from models import daily
-from pipelines import audiences, identity, ingest, tags
+from pipelines import audiences, erasure, identity, ingest, tags
 from pipelines.ingest.replay import ORIGINS
 from schemas.decisions import DECISIONS
+from schemas.erasures import ERASURES
 from schemas.errors import NothingToDo, NotYetError, UsageError
 from schemas.lists import LISTS
 from schemas.tags import TAG_BITMAPS
@@ -63,14 +65,17 @@ def plan(lake: Lake, settings: Settings, day: date, now: datetime, *, force: boo
     programme = settings.programme
     at = cut(day, programme.zone, programme.cut_hours)
     _refuse_before_cut(day, at, now)
-    before = lake.landing.deliveries(before=at)
+    before = _counting(lake, at)
     known = lake.releases()
     parent = known[-1] if known else None
     inputs = _fingerprint(before)
     _refuse_rewriting(known, day, inputs, settings.fingerprint, force)
     _refuse_outside(lake, settings, day)
     seen = _delivered(lake) if parent else set()
-    fresh = [delivery for delivery in before if delivery.file not in seen]
+    fresh = [
+        delivery for delivery in before
+        if delivery.file not in seen and (parent is None or delivery.source != ERASURES)
+    ]
     late = [d for d in fresh if parent is not None and d.delivered_at < parent.cut]
     if late:
         log.warning(
@@ -80,6 +85,14 @@ def plan(lake: Lake, settings: Settings, day: date, now: datetime, *, force: boo
             late[0].file,
         )
     return Plan(day, at, fresh, inputs, parent)
+
+
+def _counting(lake: Lake, at: datetime) -> list[Delivery]:
+    """Deliveries before the cut, and every erasure: it holds for what came before it too."""
+    return [
+        delivery for delivery in lake.landing.deliveries()
+        if delivery.delivered_at < at or delivery.source == ERASURES
+    ]
 
 
 def publish(
@@ -143,6 +156,21 @@ def _steps(
             lake.landing.read,
             lake.identifier_secret(),
         )
+    if taken.erased:
+        erasing.redact(lake.landing, taken.erased)
+        erasure.account(draft, lake.landing.deliveries())
+    figures, models = derive(lake, settings, draft)
+    return {"ingest": taken, **figures}, models
+
+
+def derive(
+    lake: Lake, settings: Settings, draft: Draft, *, is_direct: bool = False
+) -> tuple[dict[str, Any], dict[str, dict[str, bytes]]]:
+    """All that follows from what was taken in: figures, and files of each model's snapshot.
+
+    With ``is_direct`` tags are worked out from the rows, whatever was released before.
+    """
+    declared = tags.checked(settings.tags, settings.sources, settings.models)
     with stage("identity"):
         persons = identity.resolve(draft, settings.identity)
         if said := identity.warning(persons.wrong_links_per_person, settings.identity):
@@ -154,11 +182,12 @@ def _steps(
         prepared = daily.prepare_all(draft, settings.models, lake.snapshots)
         scored = daily.score(draft, prepared)
     with stage("tag values and audiences"):
-        tags.publish_tags(draft, declared)
+        tags.publish_tags(draft, declared, is_direct=is_direct)
         with snapshots.writing(lake.snapshots, TAG_BITMAPS.name) as kept:
             tags.publish_description(draft, declared, settings.tag_bounds, kept)
-        selected = audiences.select(draft, settings.audiences, declared)
-    figures = {"ingest": taken, "identity": persons, "models": scored, "audiences": selected}
+        given = in_force(lake, settings.audiences, draft, declared)
+        selected = audiences.select(draft, given, declared)
+    figures = {"identity": persons, "models": scored, "audiences": selected}
     return figures, {one.summary.model: one.files for one in prepared if one.files}
 
 
@@ -202,7 +231,7 @@ def _refuse_rewriting(
 
 
 def _warn_of_undeclared(settings: Settings, fresh: Sequence[Delivery]) -> None:
-    known = {source.name for source in settings.sources} | {ORIGINS, DECISIONS, LISTS}
+    known = {source.name for source in settings.sources} | {ORIGINS, DECISIONS, LISTS, ERASURES}
     unknown = sorted({d.source for d in fresh} - known)
     if unknown:
         log.warning(

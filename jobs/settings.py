@@ -9,6 +9,7 @@ from typing import TypeVar
 from domain.definitions import Placed
 from lake import conf
 from schemas.audiences import Audience
+from schemas.destinations import Destination
 from schemas.errors import ConfigError
 from schemas.exports import Export
 from schemas.identity_rules import IdentityRules
@@ -18,7 +19,7 @@ from schemas.sources import Source
 from schemas.tag_bounds import TagBounds
 from schemas.tag_definitions import TagFile
 
-Named = TypeVar("Named", Source, Model, Audience, Export)
+Named = TypeVar("Named", Source, Model, Audience, Export, Destination)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Settings:
     models: list[Model]
     audiences: list[Audience]
     exports: list[Export]
+    destinations: list[Destination]
     fingerprint: str
 
 
@@ -47,6 +49,9 @@ def read(folder: Path | None = None) -> Settings:
         models=_named("models", conf.load("models", Model, folder), folder),
         audiences=_named("audiences", conf.load("audiences", Audience, folder), folder),
         exports=_named("exports", conf.load("exports", Export, folder), folder),
+        destinations=_named(
+            "destinations", conf.load("destinations", Destination, folder), folder
+        ),
         fingerprint=conf.fingerprint(folder),
     )
 

@@ -12,7 +12,7 @@ from domain import definitions
 from domain.definitions import Placed
 from domain.near import meant
 from lake import conf
-from pipelines.audiences.compile import member_condition
+from pipelines.audiences import check
 from pipelines.tags.checks import Known, right
 from pipelines.tags.places import Entry
 from schemas.audiences import Audience
@@ -100,9 +100,10 @@ def _text(path: Path) -> str:
 
 def _users_faults(tags: Sequence[Tag], folder: Path | None) -> Iterator[ConfigError]:
     """What audiences, exports and bounds say of tags and is not so."""
-    for placed in conf.load_placed("audiences", Audience, folder):
+    audiences = conf.load_placed("audiences", Audience, folder)
+    for placed in audiences:
         try:
-            member_condition(placed.definition, tags)
+            check(placed.definition, tags, [one.definition for one in audiences])
         except ConfigError as error:
             yield ConfigError(
                 str(error).split("\n")[0], expected=error.expected, got=error.got,

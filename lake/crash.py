@@ -25,6 +25,11 @@ POINTS = (
     "handover.between_parts",
     "handover.before_manifest",
     "handover.before_record",
+    "erase.after_delivery",
+    "erase.before_manifest",
+    "erase.between_files",
+    "erase.before_publish",
+    "erase.before_receipt",
 )
 
 

@@ -9,7 +9,7 @@ released ones back first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -97,6 +97,11 @@ class Draft:
         paths = [file.path for file in self.files(name) if file.d in days]
         schema = self._schema(catalog.table(name))
         self.session.view(view, schema, paths, is_varied=catalog.is_varied(name, schema))
+
+    def table_of(self, name: str) -> Table:
+        """The table with the columns it has in this draft, those of tags and measures too."""
+        table = catalog.table(name)
+        return replace(table, schema=self._schema(table))
 
     def changed_dates(self, name: str) -> list[date]:
         """Dates of the table's partitions that this draft has written, in order."""

@@ -30,7 +30,7 @@ class _Lines:
 
     def __init__(self, sink: Sink, header: str, is_gzip: bool) -> None:
         self._zip = (
-            gzip.GzipFile(filename="", mode="wb", compresslevel=GZIP_LEVEL, fileobj=sink, mtime=0)  # type: ignore[call-overload]
+            gzip.GzipFile(filename="", mode="wb", compresslevel=GZIP_LEVEL, fileobj=sink, mtime=0)
             if is_gzip
             else None
         )
@@ -134,7 +134,8 @@ class _Pieces:
     """Batches, cut where a part ends."""
 
     def __init__(self, rows: Iterable[pa.RecordBatch]) -> None:
-        self._rows, self._rest = iter(rows), None
+        self._rows = iter(rows)
+        self._rest: Any = None
 
     def more(self) -> bool:
         """Whether a row is left."""
@@ -147,7 +148,7 @@ class _Pieces:
     def take(self, count: int) -> Iterator[pa.RecordBatch]:
         """The next ``count`` rows, or what is left."""
         while count and self.more():
-            piece = self._rest.slice(0, count)  # type: ignore[union-attr]
-            self._rest = self._rest.slice(piece.num_rows)  # type: ignore[union-attr]
+            piece = self._rest.slice(0, count)
+            self._rest = self._rest.slice(piece.num_rows)
             count -= piece.num_rows
             yield piece

@@ -36,7 +36,7 @@ class Incoming(Protocol):
     def content(self) -> bytes: ...
 
 
-class Delivery(msgspec.Struct, frozen=True):
+class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the manifest; ``file`` is the path below the landing."""
 
     file: str
@@ -44,6 +44,8 @@ class Delivery(msgspec.Struct, frozen=True):
     delivered_at: datetime
     size_bytes: int
     sha256: str
+    count_erased: int = 0
+    """Rows that were blanked since, of persons who were erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,10 @@ class Landing:
         The same path with other bytes, or delivered at another time, is kept beside the first
         as ``path~2``.
         """
+        from lake import erasing  # it stands on this module
+
         with locks.exclusive(self.root, "landing", wait_s=LOCK_WAIT_S):
+            erasing.mend(self)
             known = {delivery.file: delivery for delivery in self.deliveries()}
             fresh = []
             for file in files:

@@ -148,6 +148,11 @@ def _unpacked(file: OpenFile, size: int) -> Iterator[tuple[bytes, bool]]:
         yield rest, True
 
 
+def unpacked(file: OpenFile) -> bytes:
+    """The text of a gzip file as far as it can be read; how it ended is noted on it."""
+    return b"".join(_inflate(file, BATCH_BYTES))
+
+
 def _inflate(file: OpenFile, size: int) -> Iterator[bytes]:
     """The decompressed bytes of every member; a damaged end is noted on the file."""
     whole = file.content.read() if hasattr(file.content, "readinto") else file.content

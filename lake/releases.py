@@ -71,6 +71,13 @@ def read(root: Path) -> pa.Table:
     return whole.sort_by("release_no")
 
 
+def last_published(root: Path) -> str:
+    """A text that changes whenever a release is published; empty before the first."""
+    log = root / RELEASES.name / "_delta_log"
+    names = (path.name for path in log.glob("*.json")) if log.is_dir() else ()
+    return max(names, default="")
+
+
 def _read_file(path: str) -> pa.Table:
     return pq.ParquetFile(path).read().cast(RELEASES.schema)
 

@@ -52,6 +52,10 @@ class Lake:
         """The newest release, or that of a date or number."""
         return releases.choose(self.tables, as_of)
 
+    def last_published(self) -> str:
+        """A text that changes whenever a release is published; cheap to ask for."""
+        return releases.last_published(self.tables)
+
     def session(self) -> Session:
         """An empty DuckDB session that spills below this lake."""
         return Session(self.root / "cache" / "spill")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from schemas import events, identity, lists, releases, tags
+from schemas import erasures, events, identity, lists, releases, tags
 from schemas.errors import NotFoundError
 from schemas.table import Table
 
@@ -47,6 +47,9 @@ TABLES: dict[str, Table] = {
         tags.TAG_DEFINITIONS,
         lists.LIST_MEMBERS,
         tags.AUDIENCE_MEMBERS,
+        erasures.ERASED,
+        erasures.SUPPRESSIONS,
+        erasures.BIRTH_TOMBSTONES,
         releases.RELEASES,
     )
 }

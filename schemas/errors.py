@@ -6,6 +6,8 @@
     ├── NotFoundError     exit 2    a table, release, person or file that is not there
     ├── InputError        exit 1    an input that cannot be read at all
     ├── StorageError      exit 1    the lake cannot be written or read (disk full, damaged)
+    ├── DeliveryError     exit 1    a receiver refused what was handed over
+    │   └── UnreachableError exit 75  a receiver did not answer, or went away; retry
     ├── QualityError      exit 3    a table broke its contract; nothing was published
     ├── AccessError       exit 2    the caller may not do this, or has not said who calls
     ├── ConflictError     exit 1    what was to be changed is not as the caller took it to be
@@ -59,6 +61,16 @@ class InputError(GuiyiError):
 
 class StorageError(GuiyiError):
     """The lake could not be written or read."""
+
+
+class DeliveryError(GuiyiError):
+    """A receiver refused what was handed over; trying again as it is will not help."""
+
+
+class UnreachableError(DeliveryError):
+    """A receiver did not answer, or went away in the middle; trying again later is right."""
+
+    exit_code = 75
 
 
 class QualityError(GuiyiError):

@@ -163,16 +163,18 @@ DELIVERIES = Table(
             column("count_events", LONG, "rows that became events (or catalogue rows)"),
             column("count_quarantined", LONG, "rows that went to quarantine"),
             column("count_duplicates", LONG, "rows already known"),
+            column("count_erased", LONG, "rows of erased persons, not kept", nullable=True),
         ]
     ),
     invariants=(
         Invariant(
             "rows_in_equal_rows_out",
-            "count_rows = count_events + count_quarantined + count_duplicates",
-            "rows in = events + quarantined + duplicates",
+            "count_rows = count_events + count_quarantined + count_duplicates "
+            "+ coalesce(count_erased, 0)",
+            "rows in = events + quarantined + duplicates + erased",
         ),
     ),
-    says="The exact account of each file: every row is an event, quarantined, or a duplicate.",
+    says="The exact account of each file: a row is an event, quarantined, a duplicate, or erased.",
 )
 
 QUARANTINE = Table(

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from jobs import settings, show
+from jobs.commands.jobs import Conf
 from jobs.dates import as_of, day
 from jobs.show import DataOption, Format, FormatOption
 from lake.engines.duckdb import Session
@@ -67,6 +68,29 @@ def explain_person(
         if form is Shown.HTML:
             page = _person_page(session, found, clear)
     _answer(found, form, identity.render(found), page, out)
+
+
+@explain.command("audience")
+def explain_audience(
+    name: Annotated[str, typer.Argument(help="An audience.")],
+    who: Who,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--file", help="File of an audience not yet in force; repeatable."),
+    ] = None,
+    as_of_text: AsOf = None,
+    conf: Conf = None,
+    data: DataOption = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Why a person is in an audience or is not: each leaf of its tree, with the values."""
+    from jobs import audiences, audiences_as_of
+
+    lake = open_lake(data)
+    defined = audiences.read(lake, files or [], conf)
+    with audiences_as_of.opened(lake, defined, as_of(as_of_text)) as one:
+        found = one.explain(name, who)
+    show.answer(found, form, audiences_as_of.explained(found))
 
 
 @explain.command("score")

@@ -97,7 +97,9 @@ class Base:
         tags = "".join(
             f', "{self.day.column(tag)}" AS "{tag_column(tag)}"' for tag in self.tags.values()
         )
-        persons = f"SELECT one_id, person_no{tags} FROM tag_values WHERE business_date = {day}{only}"
+        persons = (
+            f"SELECT one_id, person_no{tags} FROM tag_values WHERE business_date = {day}{only}"
+        )
         if not self.did:
             return persons
         measures = "".join(

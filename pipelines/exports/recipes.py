@@ -2,7 +2,8 @@
 
 A recipe has two halves for each type that it takes: the form that the receiver hashes, NULL where
 the value has none, and the hash. Both are SQL over the normal form of ``domain.identifiers``; the
-published examples of the receivers run through the same SQL in the tests.
+published examples of the receivers run through the same SQL in the tests. Normal already are
+phones (E.164) and addresses (trimmed, lower case).
 """
 
 from __future__ import annotations
@@ -16,9 +17,7 @@ from schemas.sources import IDENTIFIER_TYPES
 
 _HEX = "[0-9A-F]"
 _UUID = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
-_MAINLAND = r"CASE WHEN regexp_full_match({v}, '\+861[0-9]{{10}}') THEN substr({v}, 4) END"
-_E164 = r"CASE WHEN regexp_full_match({v}, '\+[1-9][0-9]{{6,14}}') THEN {v} END"
-_DIGITS = r"CASE WHEN regexp_full_match({v}, '\+[1-9][0-9]{{6,14}}') THEN substr({v}, 2) END"
+_MAINLAND = "CASE WHEN starts_with({v}, '+861') AND length({v}) = 14 THEN substr({v}, 4) END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,27 +82,27 @@ RECIPES: dict[str, Recipe] = {
             "sha256_e164",
             "SHA-256 in lower-case hex of the phone with plus sign and country code "
             "(Google Customer Match, UID2)",
-            {"phone": _E164},
+            {"phone": "{v}"},
             "sha256({v})",
         ),
         Recipe(
             "sha256_e164_digits",
             "SHA-256 in lower-case hex of the phone with country code, digits only "
             "(Meta, TikTok, Snap)",
-            {"phone": _DIGITS},
+            {"phone": "substr({v}, 2)"},
             "sha256({v})",
         ),
         Recipe(
             "sha256_email",
             "SHA-256 in lower-case hex of the address, trimmed and in lower case (Meta, Google, "
             "TikTok; dots and tags of Gmail stay)",
-            {"email": "lower(trim({v}))"},
+            {"email": "{v}"},
             "sha256({v})",
         ),
         Recipe(
             "raw",
             "the clear value, only for destinations that are inside",
-            {kind: "{v}" for kind in IDENTIFIER_TYPES},
+            dict.fromkeys(IDENTIFIER_TYPES, "{v}"),
             "{v}",
             is_clear=True,
         ),

@@ -21,14 +21,20 @@ SELECT bundle_id, business_date, first_at, last_at, "count", received_at, source
   row_number() OVER (
     ORDER BY received_at, source, event_id, bundle_id, business_date
   ) AS receipt_no
-FROM sightings {where}
+FROM (
+  SELECT * FROM sightings {where}
+  UNION ALL BY NAME
+  SELECT DISTINCT NULL AS bundle_id, business_date, received_at AS first_at,
+    received_at AS last_at, 0 AS count, received_at, source, event_id
+  FROM birth_tombstones
+)
 """
 
 _BUNDLES = """
 CREATE OR REPLACE TEMP TABLE work_bundles AS
 SELECT bundle_id, min(receipt_no) AS receipt_no, min(business_date) AS first_on,
   max(business_date) AS last_on
-FROM work_receipts GROUP BY bundle_id
+FROM work_receipts WHERE bundle_id IS NOT NULL GROUP BY bundle_id
 """
 
 _MEMBERS = """
@@ -66,7 +72,8 @@ def gather(session: Session, rules: IdentityRules, bundles: str = "") -> None:
     """Lay out ``sightings`` and ``bundles``; ConfigError for an identifier type without rules.
 
     ``bundles`` is a query for the bundle_ids to take; all without it.
-    ``work_receipts``: the sightings, numbered in order of first receipt (receipt_no).
+    ``work_receipts``: the sightings, numbered in order of first receipt (receipt_no), and births
+    that an erasure took away, without a bundle.
     ``work_bundles``: each bundle that was sighted, with its first receipt and dates.
     ``work_members``: (bundle_id, identifier_key, type, path), each identifier once per bundle.
     ``work_types``: (type, strength), the strongest 1.

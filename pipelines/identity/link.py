@@ -69,6 +69,29 @@ LEFT JOIN (SELECT identifier_key, tenure, valid_from, valid_to FROM work_stays) 
   ON s.identifier_key = born.identifier_key AND s.tenure = born.tenure
 """
 
+# A first sighting that an erasure took away is a birth still, for the stay that it fell into.
+_REBORN = """
+CREATE OR REPLACE TEMP TABLE work_nodes AS
+SELECT * REPLACE (
+  row_number() OVER (ORDER BY birth_receipt, birth_path, identifier_key, tenure) - 1 AS node_no
+)
+FROM (
+  SELECT n.* REPLACE (
+    least(n.birth_receipt, b.receipt_no) AS birth_receipt,
+    CASE WHEN b.receipt_no < n.birth_receipt THEN b.path ELSE n.birth_path END AS birth_path
+  )
+  FROM work_nodes AS n LEFT JOIN (
+    SELECT m.node_no, min(r.receipt_no) AS receipt_no, arg_min(t.path, r.receipt_no) AS path
+    FROM birth_tombstones AS t
+    JOIN work_receipts AS r ON r.bundle_id IS NULL AND r.received_at = t.received_at
+      AND r.source = t.source AND r.event_id = t.event_id AND r.business_date = t.business_date
+    JOIN work_nodes AS m ON m.identifier_key = t.identifier_key
+      AND t.business_date >= m.valid_from AND t.business_date < m.valid_to
+    GROUP BY m.node_no
+  ) AS b ON b.node_no = n.node_no
+)
+"""
+
 _PLACES = """
 CREATE OR REPLACE TEMP TABLE work_places AS
 WITH uniting AS (
@@ -123,8 +146,11 @@ def link(session: Session, rules: IdentityRules) -> None:
     strongest of them (star_no). ``work_drawn``: the distinct star edges with their evidence, and
     the identifier that one end only passed by.
     """
-    for statement in (_PERIODS, _PRESENT, _NODES, _PLACES):
+    for statement in (_PERIODS, _PRESENT, _NODES):
         session.execute(statement)
+    if session.rows("SELECT 1 FROM work_receipts WHERE bundle_id IS NULL LIMIT 1"):
+        session.execute(_REBORN)
+    session.execute(_PLACES)
     by_source = _named_sources(rules)
     listed = values([(quoted(s), n) for s, n in by_source], "source", "class_no")
     if by_source:

@@ -27,6 +27,7 @@ class Account:
     count_events: int = 0
     count_quarantined: int = 0
     count_duplicates: int = 0
+    count_erased: int = 0
 
 
 @dataclass(slots=True)
@@ -40,6 +41,8 @@ class IngestSummary:
     """Quarantine entries by source and reason."""
     dates: list[date] = field(default_factory=list)
     """Business dates that gained events."""
+    erased: dict[str, list[int]] = field(default_factory=dict)
+    """Lines of erased persons that came, by file."""
 
     @property
     def total(self) -> Account:
@@ -61,6 +64,7 @@ class IngestSummary:
             mine_too = Counter(self.reasons.get(source, {})) + Counter(counts)
             self.reasons[source] = dict(mine_too)
         self.dates = sorted({*self.dates, *other.dates})
+        self.erased |= other.erased
 
 
 def append(
@@ -74,7 +78,8 @@ def append(
     """Write quarantine and deliveries of one part; ``refused`` has reason and detail per file."""
     _quarantine_files(draft, refused)
     _append_quarantine(draft, opened, programme)
-    good, bad, repeats = (_counts(draft, name) for name in ("good", "bad", "repeats"))
+    names = ("good", "bad", "repeats", "erased")
+    good, bad, repeats, erased = (_counts(draft, name) for name in names)
     rows = []
     summary = IngestSummary()
     for number, delivery in enumerate(deliveries):
@@ -85,17 +90,24 @@ def append(
             "delivered_at": delivery.delivered_at,
             "size_bytes": delivery.size_bytes,
             "sha256": delivery.sha256,
-            "status": _status(file, sources.get(delivery.source)),
-            "count_rows": file.count_rows if file else 0,
-            "count_events": good[number] - repeats[number],
+            "status": _status(file, delivery, sources.get(delivery.source)),
+            "count_rows": (file.count_rows if file else 0) + delivery.count_erased,
+            "count_events": good[number] - repeats[number] - erased[number],
             "count_quarantined": bad[number],
             "count_duplicates": repeats[number],
+            "count_erased": erased[number] + delivery.count_erased,
         }
         rows.append(row)
         _add(summary, row)
     draft.session.register("ingest_account", pa.Table.from_pylist(rows, DELIVERIES.schema))
     draft.append("deliveries", "SELECT * FROM ingest_account")
     draft.session.con.unregister("ingest_account")
+    for file, found in draft.session.rows(
+        "SELECT file, list(DISTINCT line ORDER BY line) FROM ingest_erased "
+        "JOIN ingest_files USING (file_no) GROUP BY file ORDER BY file"
+    ):
+        assert isinstance(found, list)
+        summary.erased[str(file)] = found
     for source, reason, count in draft.session.rows(
         "SELECT source, reason, count(*) FROM ingest_bad JOIN ingest_files USING (file_no) "
         "GROUP BY ALL ORDER BY ALL"
@@ -113,13 +125,13 @@ def _add(summary: IngestSummary, row: dict[str, object]) -> None:
         setattr(account, name, getattr(account, name) + row[name])
 
 
-def _status(file: OpenFile | None, source: Source | None) -> str:
+def _status(file: OpenFile | None, delivery: Delivery, source: Source | None) -> str:
     if file is None or file.ending == "unreadable":
         return "refused"
     needs_end = source is not None and source.final_newline == "required"
     if file.ending == "gzip_cut" or file.ending == "no_newline" and needs_end:
         return "truncated"
-    return "loaded" if file.count_rows else "empty"
+    return "loaded" if file.count_rows + delivery.count_erased else "empty"
 
 
 def _quarantine_files(draft: Draft, entries: Mapping[int, tuple[str, str]]) -> None:
@@ -172,6 +184,7 @@ def _counts(draft: Draft, name: str) -> Counter[int]:
         "good": "ingest_good",
         "bad": "(SELECT file_no, 1 AS count FROM ingest_bad WHERE line > 0)",
         "repeats": "(SELECT file_no, 1 AS count FROM ingest_repeats)",
+        "erased": "(SELECT file_no, 1 AS count FROM ingest_erased)",
     }[name]
     found = draft.session.rows(f"SELECT file_no, sum(count) FROM {relation} GROUP BY file_no")
     return Counter({int(str(number)): int(str(count)) for number, count in found})

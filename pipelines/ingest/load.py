@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 import pyarrow as pa
 
@@ -12,10 +12,19 @@ from lake import lines
 from lake.draft import Draft
 from lake.landing import Delivery
 from lake.lines import OpenFile
-from pipelines.ingest import accounts, decisions, lists, publishing, replay, staging
+from pipelines.ingest import (
+    accounts,
+    decisions,
+    erasures,
+    lists,
+    publishing,
+    replay,
+    staging,
+)
 from pipelines.ingest.accounts import IngestSummary
 from pipelines.ingest.staging import Read
 from schemas.decisions import DECISIONS
+from schemas.erasures import ERASURES
 from schemas.lists import LISTS
 from schemas.programme import Programme
 from schemas.sources import Source
@@ -27,7 +36,7 @@ GZIP_RATIO = 8
 
 
 @dataclass(slots=True)
-class _Part:
+class Part:
     """A stretch of deliveries that is staged and published together."""
 
     deliveries: list[Delivery]
@@ -70,19 +79,19 @@ def load(
     summary = IngestSummary()
     draft.session.con.execute("SET VARIABLE ingest_secret = ?", [secret])
     try:
-        for part in _parts(deliveries):
+        for part in parts(deliveries):
             summary.add(_load(draft, known, programme, part, read))
     finally:
         draft.session.execute("RESET VARIABLE ingest_secret")
-        _drop_temporary(draft)
+        drop_temporary(draft)
     return summary
 
 
-def _parts(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
+def parts(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
     """Consecutive stretches of about ``PART_BYTES`` of text, in order of delivery."""
     part: list[Delivery] = []
     total = 0
-    for delivery in sorted(deliveries, key=lambda d: (d.delivered_at, d.file)):
+    for delivery in sorted(deliveries, key=_place):
         ratio = GZIP_RATIO if delivery.file.endswith(".gz") else 1
         size = delivery.size_bytes * ratio
         if part and total + size > PART_BYTES:
@@ -94,6 +103,11 @@ def _parts(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
         yield part
 
 
+def _place(delivery: Delivery) -> tuple[bool, datetime, str]:
+    """In order of delivery, erasures before all else: they count for what came before them too."""
+    return delivery.source != ERASURES, delivery.delivered_at, delivery.file
+
+
 def _load(
     draft: Draft,
     known: dict[str, Source],
@@ -101,10 +115,11 @@ def _load(
     deliveries: list[Delivery],
     read: Read,
 ) -> IngestSummary:
-    part = _Part(deliveries)
-    _prepare(draft, deliveries)
-    names = {d.source for d in deliveries} - {replay.ORIGINS, DECISIONS, LISTS}
+    part = Part(deliveries)
+    prepare(draft, deliveries)
+    names = {d.source for d in deliveries} - {replay.ORIGINS, DECISIONS, LISTS, ERASURES}
     sources = [known[name] for name in sorted(names & known.keys())]
+    erasures.take(draft, part.open(part.of(ERASURES), "by_name", read))
     dates: set[date] = set()
     for source in sources:
         staging.create(draft.session, source, programme)
@@ -117,15 +132,29 @@ def _load(
                 _begin_again(draft)
                 staged = 0
     for name in sorted(names - known.keys()):
-        _refuse_source(draft, part, name, read)
+        refuse_source(draft, part, name, read)
     _take_origins(draft, part, read)
     decisions.take(draft, part.open(part.of(DECISIONS), "by_name", read))
     lists.take(draft, part.open(part.of(LISTS), "by_name", read))
     dates.update(_publish(draft, sources, programme))
     _note_endings(part, known)
+    if erasures.are_any(draft.session):
+        _suppress_bad(draft, part, known, programme)
     summary = accounts.append(draft, deliveries, part.opened, part.refused, known, programme)
     summary.dates = sorted(dates)
     return summary
+
+
+def _suppress_bad(
+    draft: Draft, part: Part, known: dict[str, Source], programme: Programme
+) -> None:
+    ((secret,),) = draft.session.rows("SELECT getvariable('ingest_secret')")
+    assert isinstance(secret, bytes)
+    encodings = {
+        number: known[delivery.source].encoding
+        for number, delivery in enumerate(part.deliveries) if delivery.source in known
+    }
+    erasures.suppress_bad(draft.session, encodings, programme, secret)
 
 
 def _may_divide(source: Source, deliveries: list[Delivery]) -> bool:
@@ -137,7 +166,7 @@ def _may_divide(source: Source, deliveries: list[Delivery]) -> bool:
     return len(deliveries) == 1 and bool(source.occurred) and not is_by_place
 
 
-def _prepare(draft: Draft, deliveries: list[Delivery]) -> None:
+def prepare(draft: Draft, deliveries: list[Delivery]) -> None:
     session = draft.session
     listed = pa.table(
         {
@@ -174,7 +203,7 @@ def _begin_again(draft: Draft) -> None:
         draft.session.execute(f"TRUNCATE {table}")
 
 
-def _refuse_source(draft: Draft, part: _Part, name: str, read: Read) -> None:
+def refuse_source(draft: Draft, part: Part, name: str, read: Read) -> None:
     """Keep every line of a source that nobody has declared, so that nothing is lost."""
     files = part.open(part.of(name), "by_name", read)
     for batch in lines.batches(files, "latin-1", has_header=False):
@@ -183,7 +212,7 @@ def _refuse_source(draft: Draft, part: _Part, name: str, read: Read) -> None:
         )
 
 
-def _take_origins(draft: Draft, part: _Part, read: Read) -> None:
+def _take_origins(draft: Draft, part: Part, read: Read) -> None:
     """Note which quarantined rows have come again."""
     files = part.open(part.of(replay.ORIGINS), "none", read)
     contents = [(file.number, bytes(file.content)) for file in files]
@@ -195,7 +224,7 @@ def _take_origins(draft: Draft, part: _Part, read: Read) -> None:
         )
 
 
-def _note_endings(part: _Part, known: dict[str, Source]) -> None:
+def _note_endings(part: Part, known: dict[str, Source]) -> None:
     for number, file in part.opened.items():
         source = known.get(part.deliveries[number].source)
         is_cut = source is not None and source.final_newline == "required"
@@ -207,7 +236,7 @@ def _note_endings(part: _Part, known: dict[str, Source]) -> None:
             part.refuse(number, "truncated_file", "expected a whole gzip stream, got one cut short")
 
 
-def _drop_temporary(draft: Draft) -> None:
+def drop_temporary(draft: Draft) -> None:
     session = draft.session
     session.con.unregister("ingest_lines")
     for (name,) in session.rows(

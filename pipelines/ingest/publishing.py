@@ -7,7 +7,7 @@ from datetime import date
 
 from lake.draft import Draft
 from lake.engines.duckdb import Session, quoted
-from pipelines.ingest import bundles, details
+from pipelines.ingest import bundles, details, erasures
 from schemas.programme import Programme
 from schemas.sources import Source
 
@@ -19,8 +19,12 @@ def keep(session: Session, source: Source, programme: Programme) -> None:
 
     Rows already known stand in ``ingest_repeats``; the first received of several wins.
     """
-    _number_occurrences(session, source)
+    number_occurrences(session, source)
     name = source.name
+    if source.identifiers:
+        bundles.make(session, source, programme)
+        if erasures.are_any(session):
+            erasures.suppress(session, source)
     session.execute(
         f"CREATE OR REPLACE TEMP TABLE ingest_twice AS SELECT event_id FROM stage_{name} "
         "WHERE bad IS NULL GROUP BY event_id HAVING count(*) > 1"
@@ -35,7 +39,6 @@ def keep(session: Session, source: Source, programme: Programme) -> None:
     )
     bundle, join = "CAST(NULL AS BIGINT)", ""
     if source.identifiers:
-        bundles.make(session, source, programme)
         same = " AND ".join(f"b.{s} IS NOT DISTINCT FROM s.{s}" for s in bundles.slots(source))
         bundle, join = "b.bundle_id", f"LEFT JOIN ingest_slots AS b ON {same}"
     gone = ", ".join(["bad", *bundles.slots(source)])
@@ -50,7 +53,7 @@ def keep(session: Session, source: Source, programme: Programme) -> None:
         _collect(session, source)
 
 
-def _number_occurrences(session: Session, source: Source) -> None:
+def number_occurrences(session: Session, source: Source) -> None:
     """Where content and occurrence tell events apart, add the place among equals of the file."""
     if source.dedupe != "content_and_occurrence":
         return
@@ -80,6 +83,7 @@ def _collect(session: Session, source: Source) -> None:
 def prepare(session: Session) -> None:
     """Make the empty tables that the sources of a part add to."""
     session.execute("CREATE OR REPLACE TEMP TABLE ingest_repeats (file_no INTEGER, line BIGINT)")
+    erasures.prepare(session)
     session.execute(
         "CREATE OR REPLACE TEMP TABLE ingest_bundles (bundle_id BIGINT, identifiers "
         "STRUCT(identifier_key BIGINT, type VARCHAR, path VARCHAR)[])"

@@ -103,7 +103,10 @@ def used_by(
     same = {cell.name for cell in cells_of(tag)} if tag.source is not None else set()
     return {
         "tags": sorted(one.name for one in tags if tag.name in references(one)),
-        "audiences": sorted(a.name for a in audiences if tag.name in fields_of([a.query])),
+        "audiences": sorted(
+            a.name for a in audiences
+            if tag.name in fields_of([a.query]) or (a.top is not None and a.top.by == tag.name)
+        ),
         "exports": sorted(one.name for one in exports if tag.name in one.tags),
         "models": sorted(
             f"{model.name}.{feature.name}" for model in models for feature in model.measured

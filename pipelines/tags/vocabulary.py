@@ -14,6 +14,7 @@ from domain.near import meant
 from pipelines.tags.cells import value_type
 from pipelines.tags.conditions import Operand
 from pipelines.tags.places import Entry, entries
+from schemas.audiences import Condition
 from schemas.errors import ConfigError
 from schemas.rules import Rule
 from schemas.table import Table, column
@@ -131,9 +132,9 @@ def below(tag: Tag, tags: Mapping[str, Tag]) -> list[Tag]:
     return [one for name, one in tags.items() if name in needed]
 
 
-def fields_of(rules: Sequence[Rule]) -> set[str]:
+def fields_of(rules: Sequence[Rule | Condition]) -> set[str]:
     """Names of the fields that rule trees speak of."""
-    found, waiting = set(), list(rules)
+    found, waiting = set[str](), list(rules)
     while waiting:
         rule = waiting.pop()
         waiting += rule.rules or []

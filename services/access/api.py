@@ -6,6 +6,7 @@ application puts a ``Guard`` at ``app.state.guard``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ bearer = HTTPBearer(
     scheme_name="key", bearerFormat="guiyi_ID_SECRET", auto_error=False,
     description="A key from `guiyi access key create`.",
 )
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 
@@ -57,16 +59,32 @@ class Guard:
         return core.admit(held, secret, now)
 
 
+def require(request: Request, who: Actor, scope: Scope) -> None:
+    """AccessError unless ``who`` has one more scope; a refusal leaves a line in the log."""
+    guard: Guard = request.app.state.guard
+    if scope not in who.scopes:
+        action = f"{_action(request)} {scope}"
+        with guard.database.session() as session:
+            store.note(session, who, action, _named(request), guard.clock(), "refused")
+    core.require(who, scope)
+
+
 def needs(scope: Scope) -> Callable[..., Actor]:
     """A dependency that gives the actor of a call and refuses whoever lacks ``scope``."""
 
     def admitted(request: Request, credentials: Credentials) -> Actor:
         guard: Guard = request.app.state.guard
         token = credentials.credentials if credentials else None
-        route = request.scope.get("route")
-        action = f"{request.method} {getattr(route, 'path', '')}"
-        # A path may name a person by phone number: what stands in it is written by name only.
-        name = str(request.path_params.get("name", ""))
-        return guard.admit(token, scope, action, name)
+        return guard.admit(token, scope, _action(request), _named(request))
 
     return admitted
+
+
+def _action(request: Request) -> str:
+    return f"{request.method} {getattr(request.scope.get('route'), 'path', '')}"
+
+
+def _named(request: Request) -> str:
+    """The name in a path. What has not the form of one may be a phone number, and is left out."""
+    name = str(request.path_params.get("name", ""))
+    return name if _NAME.fullmatch(name) else ""

@@ -14,6 +14,10 @@ from schemas.errors import ConflictError
 Change = Literal["created", "changed", "same"]
 
 
+class StaleError(ConflictError):
+    """Another version is in force than the one that the caller has seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """One version: ``number`` counts those of a name, ``version`` is what its members hang on."""
@@ -44,9 +48,9 @@ def change(current: Stored | None, audience: Audience, version: str) -> Change:
 
 
 def require_number(current: Stored | None, expected: int | None, name: str) -> None:
-    """ConflictError unless the version in force is the one that the caller has seen."""
+    """StaleError unless the version in force is the one that the caller has seen."""
     if expected is not None and expected != (current.number if current else 0):
-        raise ConflictError(
+        raise StaleError(
             f"somebody else has changed the audience {name!r}", expected=f"version {expected}",
             got=f"version {current.number}" if current else "no version",
             todo="read it again, and put your change on top of it",

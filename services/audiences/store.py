@@ -48,7 +48,7 @@ def put(
     """Keep ``audience`` as the newest version of its name; the same again adds nothing.
 
     ``version`` is the fingerprint of what its members hang on; ``expected`` the number that the
-    caller takes to be in force, 0 for none. ConflictError when it is another, or when the
+    caller takes to be in force, 0 for none. StaleError when it is another, ConflictError when the
     caller's ``idempotency_key`` came before with something else.
     """
     before = _by_key(session, by, idempotency_key)

@@ -44,7 +44,7 @@ def to_head(engine: Engine) -> None:
 def _upgrade(engine: Engine) -> None:
     script = history()
     with engine.execution_options(is_reading=True).connect() as connection:
-        if _current(connection) == script.get_current_head():
+        if _current(connection) == set(script.get_heads()):
             return
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
@@ -52,13 +52,13 @@ def _upgrade(engine: Engine) -> None:
         _apply(connection, script)
 
 
-def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+def _current(connection: Connection) -> set[str]:
+    return set(MigrationContext.configure(connection).get_current_heads())
 
 
 def _apply(connection: Connection, script: ScriptDirectory) -> None:
     def missing(revision: Any, _context: MigrationContext) -> list[Any]:
-        return script._upgrade_revs("head", revision)
+        return script._upgrade_revs("heads", revision)
 
     try:
         with EnvironmentContext(Config(), script, fn=missing) as environment:
@@ -67,7 +67,7 @@ def _apply(connection: Connection, script: ScriptDirectory) -> None:
     except CommandError as error:
         raise StorageError(
             "the services' database is of another program version",
-            expected=f"a revision up to {script.get_current_head()}", got=str(error),
+            expected=f"a revision up to {max(script.get_heads())}", got=str(error),
             where=connection.engine.url.render_as_string(hide_password=True),
             todo="use the program that wrote it, or a newer one",
         ) from error

@@ -62,9 +62,9 @@ def publish_description(
                 labels = [one["value"] for one in before["bins"]]
                 moved[tag.name] = largest_moves(labels, *both_spreads(column, before))
         coverage.append(row)
-        placed.append(_kept(kept, tag.name, column))
+        placed.append(put_bitmaps(kept, tag.name, column))
     require_steady(jumps(bounds, tags, coverage), draft.business_date, moved)
-    kept.add(EVERYONE, packed({}, {EVERYONE: stored(_everyone(person_no))}))
+    put_everyone(kept, person_no)
     version = kept.finish()
     for row in placed:
         row |= {"version": version, "business_date": draft.business_date}
@@ -73,7 +73,8 @@ def publish_description(
     return version
 
 
-def _kept(kept: Writing, tag: str, column: Coded) -> dict[str, Any]:
+def put_bitmaps(kept: Writing, tag: str, column: Coded) -> dict[str, Any]:
+    """Add a tag's bitmaps to the snapshot; returns its row of ``tag_bitmaps`` as yet unplaced."""
     blobs = bitmaps.blobs(column)
     about = bitmaps.about(column)
     content = packed(about, blobs)
@@ -109,6 +110,11 @@ def _read(draft: Draft, schema: pa.Schema, names: Sequence[str]) -> pa.Table:
     day = str(draft.business_date)
     files = [file for file in draft.files(TAG_VALUES.name) if file.d == day]
     return read_columns(files, names) if files else schema.empty_table()
+
+
+def put_everyone(kept: Writing, person_no: NDArray[np.int64]) -> None:
+    """Add the bitmap of all persons to the snapshot."""
+    kept.add(EVERYONE, packed({}, {EVERYONE: stored(_everyone(person_no))}))
 
 
 def _everyone(person_no: NDArray[np.int64]) -> BitMap:

@@ -10,8 +10,7 @@ import pytest
 
 from lake import conf
 from lake.draft import Draft
-from pipelines.audiences import select
-from pipelines.audiences.compile import member_condition, version
+from pipelines.audiences import check, select, version
 from pipelines.tags import declared, publish_tags, refresh_partials
 from schemas.audiences import Audience
 from schemas.errors import ConfigError
@@ -53,7 +52,9 @@ def members(draft: Draft, name: str) -> list[object]:
 
 @pytest.mark.rule("CDP-7")
 def test_active_women_in_beijing_who_like_coffee(tmp_path: Path, tags: list[Tag]) -> None:
-    (declared_audience,) = conf.load("audiences", Audience)
+    (declared_audience,) = (
+        one for one in conf.load("audiences", Audience) if one.name == "beijing_coffee_women"
+    )
     with tiny.tiny_draft(tmp_path) as draft:
         put_tags(draft, tags)
         (summary,) = select(draft, [declared_audience], tags)
@@ -93,7 +94,7 @@ def test_an_unknown_tag_a_value_that_never_occurs_and_a_wrong_type_are_named(
     }
     for message, query in wrong.items():
         with pytest.raises(ConfigError, match=message) as raised:
-            member_condition(audience(query, "wrong"), tags)
+            check(audience(query, "wrong"), tags, [])
         assert "audience wrong" in str(raised.value)
         assert raised.value.expected
         assert raised.value.got

@@ -42,7 +42,7 @@ def test_who_uses_a_tag_is_named(sample_tags: list[Tag]) -> None:
         known["likes_coffee"], sample_tags, conf.load("audiences", Audience),
         conf.load("exports", Export), conf.load("models", Model),
     )
-    assert users["audiences"] == ["beijing_coffee_women"]
+    assert users["audiences"] == ["beijing_coffee_women", "coffee_campaign"]
     users = used_by(known["recency_days"], sample_tags, [], [], conf.load("models", Model))
     assert users["tags"] == ["rfm_recency"]
     assert "churn.recency_days" in users["models"]

@@ -1,0 +1,65 @@
+"""What every route works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from console.api.shelf import Shelf
+from lake.store import Lake
+from pipelines.tags.checks import Known
+from schemas.audiences import Audience
+from schemas.errors import UsageError
+from schemas.tag_definitions import Tag
+from services.audiences import store
+from services.audiences.core import Stored
+from services.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The lake, the services' database, the definitions in force, and the time.
+
+    ``audiences`` are those declared in files, ``zone`` the programme's, ``region`` the country of
+    phones written without one, ``known`` what sources bring.
+    """
+
+    lake: Lake
+    database: Database
+    tags: Sequence[Tag]
+    audiences: Sequence[Audience]
+    zone: str
+    region: str
+    known: Known
+    clock: Callable[[], datetime]
+
+    def shelf(self) -> Shelf:
+        """The lake's releases, to be kept open."""
+        return Shelf(self.lake, self.tags, self.zone)
+
+    def stored(self) -> list[Stored]:
+        """Audiences in force that were made over the API."""
+        with self.database.reading() as session:
+            return store.every(session)
+
+    def all_audiences(self) -> list[Audience]:
+        """Every audience in force: those of files, and those made over the API."""
+        declared = {one.name for one in self.audiences}
+        made = [one.audience for one in self.stored() if one.audience.name not in declared]
+        return [*self.audiences, *made]
+
+
+def as_of(text: str | None) -> date | int | None:
+    """A business date or the number of a release; UsageError for anything else."""
+    if text is None:
+        return None
+    if text.isdecimal() and len(text) < 10:
+        return int(text)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            "as_of names no release", expected="a business date, or the number of a release",
+            got=text[:40], where="as_of", todo="see GET /v1/releases",
+        ) from None

@@ -1,0 +1,241 @@
+"""Erases a person: from the tables of every date, the landing, exports, bitmaps and copies.
+
+First an erasure is landed, by keys alone; whatever ends a run after that, the next one, or the
+next release, carries it out from the beginning and ends the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from jobs.erase_elsewhere import Elsewhere, clean, found_elsewhere
+from jobs.progress import log, stage
+from jobs.release import Clock, derive, fingerprint_of, point_to_released
+from jobs.secret import refuse_other_secret
+from jobs.settings import Settings
+from lake import crash, erasing, snapshots
+from lake.draft import Draft
+from lake.engines.duckdb import Session
+from lake.landing import Delivery
+from lake.releases import Release
+from lake.store import Lake
+from pipelines import erasure, identity, ingest
+from pipelines.erasure.collect import clear_values, suppressed
+from pipelines.identity.find import typed_value
+from pipelines.ingest.erasures import Named
+from schemas.erasures import ERASURES, Erasure
+from schemas.errors import NotFoundError, NothingToDo, UsageError
+from schemas.tag_bounds import TagBounds
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An erasure on its way to the landing."""
+
+    erasure: Erasure
+
+    @property
+    def source(self) -> str:
+        """The source of all erasures."""
+        return ERASURES
+
+    @property
+    def path(self) -> str:
+        """A file of its own."""
+        return f"{ERASURES}/{self.erasure.erasure_id}.jsonl"
+
+    @property
+    def delivered_at(self) -> datetime:
+        """When it was made."""
+        return self.erasure.erased_at
+
+    @property
+    def content(self) -> bytes:
+        """A file of this one line."""
+        return msgspec.json.encode(self.erasure) + b"\n"
+
+
+@dataclass(slots=True)
+class Done:
+    """One erasure carried out: in which release, and what was where."""
+
+    erasure_id: str
+    release: Release
+    removed: dict[str, Any] = field(default_factory=dict)
+    suppressed: dict[str, int] = field(default_factory=dict)
+    """Identifiers by type."""
+    count_births: int = 0
+
+
+def land(
+    lake: Lake, settings: Settings, who: str, *, reason: str, author: str, clock: Clock,
+    dry_run: bool = False,
+) -> Erasure:
+    """Land the erasure of the person whom ``who`` names, and return it.
+
+    NotFoundError where it names nobody, NothingToDo where they are erased already, UsageError
+    where the reason or the author tells who it is.
+    """
+    newest = lake.release()
+    with lake.draft(newest.business_date, newest.cut) as draft:
+        session, region = draft.session, settings.programme.region
+        refuse_other_secret(session, lake.identifier_secret())
+        try:
+            one_id = identity.find_person(session, who, region)
+        except NotFoundError:
+            _refuse_again(session, who, region, lake.identifier_secret())
+            raise
+        found = erasure.belongings(session, one_id)
+        erasure.mark(session, found)
+        made = erasure.erasure_of(
+            session, found, reason=_text(reason, "--reason"), author=_text(author, "--author"),
+            at=clock(),
+        )
+        values = clear_values(session, [one.identifier_key for one in found.stays])
+        _refuse_telling(made, [value for _, value in values], lake.identifier_secret(), region)
+        erasure.unmark(session)
+    if not dry_run:
+        lake.landing.receive([Incoming(made)])
+        crash.point("erase.after_delivery")
+    return made
+
+
+def waiting(lake: Lake) -> list[Delivery]:
+    """Erasures that were landed and that no release has carried out."""
+    if not lake.releases():
+        return []
+    with lake.reader() as session:
+        known = {str(file) for (file,) in session.rows("SELECT file FROM deliveries")}
+    return [
+        one for one in lake.landing.deliveries()
+        if one.source == ERASURES and one.file not in known
+    ]
+
+
+def finish(lake: Lake, settings: Settings, run_id: str, clock: Clock) -> list[Done]:
+    """Carry out every erasure that is waiting, each as a release of the newest date."""
+    return [_carry_out(lake, settings, one, run_id, clock) for one in waiting(lake)]
+
+
+def _carry_out(
+    lake: Lake, settings: Settings, delivery: Delivery, run_id: str, clock: Clock
+) -> Done:
+    newest = lake.release()
+    with lake.draft(newest.business_date, newest.cut) as draft, stage("erasure"):
+        secret = lake.identifier_secret()
+        refuse_other_secret(draft.session, secret)
+        ingest.load(
+            draft, settings.sources, settings.programme, [delivery], lake.landing.read, secret
+        )
+        erasure_id = _id_in(draft, delivery)
+        done = Done(erasure_id, newest)
+        with stage("what is erased"):
+            done.removed = _remove(lake, settings, draft, done, secret)
+        # A jump of a small audience would keep the person.
+        steady = dataclasses.replace(settings, tag_bounds=TagBounds(1.0, 1.0, 1 << 31))
+        _, models = derive(lake, steady, draft, is_direct=True)
+        erasure.forget_names(draft)
+        erasure.unmark(draft.session)
+        for name, files in models.items():
+            snapshots.keep(lake.snapshots, name, files)
+        crash.point("erase.before_publish")
+        inputs = fingerprint_of(lake, newest.cut)
+        done.release = draft.publish(run_id, inputs, settings.fingerprint, clock)
+    point_to_released(lake)
+    log.info("erasure %s is carried out in release %d", erasure_id, done.release.release_no)
+    return done
+
+
+def _remove(
+    lake: Lake, settings: Settings, draft: Draft, done: Done, secret: bytes
+) -> dict[str, Any]:
+    session, region = draft.session, settings.programme.region
+    found = suppressed(session, done.erasure_id)
+    for one in found.stays:
+        done.suppressed[one.type] = done.suppressed.get(one.type, 0) + 1
+    ((births,),) = session.rows(
+        f"SELECT count(*) FROM birth_tombstones WHERE erasure_id = '{done.erasure_id}'"
+    )
+    done.count_births = int(str(births))
+    erasure.mark(session, found)
+    deliveries = lake.landing.deliveries()
+    told = erasure.find_lines(
+        draft, settings.sources, settings.programme, deliveries, lake.landing.read, secret
+    )
+    elsewhere = found_elsewhere(lake, session, told.spellings)
+    first = elsewhere.first_found(lake, done.erasure_id, _by_source(deliveries, told.lines))
+    erasing.redact(lake.landing, told.lines)
+    clean(lake, elsewhere, done.erasure_id)
+    tables = erasure.remove(draft, settings.sources, told.spellings, region, secret)
+    erasure.account(draft, lake.landing.deliveries())
+    dates = erasure.describe_again(draft, lake.snapshots)
+    return {**first, "tables": tables, "dates_of_bitmaps": dates}
+
+
+def _by_source(
+    deliveries: Sequence[Delivery], lines: dict[str, set[int]]
+) -> dict[str, dict[str, int]]:
+    """Files and lines by source."""
+    found: dict[str, dict[str, int]] = {}
+    for one in deliveries:
+        if one.file in lines:
+            mine = found.setdefault(one.source, {"files": 0, "lines": 0})
+            mine["files"] += 1
+            mine["lines"] += len(lines[one.file])
+    return found
+
+
+def _id_in(draft: Draft, delivery: Delivery) -> str:
+    found = draft.session.rows(
+        f"SELECT erasure_id FROM {ERASURES} WHERE file = '{delivery.file}'"
+    )
+    if len(found) != 1:
+        raise UsageError(
+            "a file of erasures holds one erasure that is not known yet", expected="one line",
+            got=f"{len(found)}", where=delivery.file,
+            todo="erase with `guiyi erase`, which lands such a file",
+        )
+    return str(found[0][0])
+
+
+def _refuse_again(session: Session, who: str, region: str, secret: bytes) -> None:
+    """NothingToDo where ``who`` is an identifier that an erasure suppresses for all time."""
+    named = Named.of(session, region, secret)
+    typed = typed_value(who, region)
+    if named.is_named(typed[1] if typed else who):
+        raise NothingToDo("nothing to do: erased already", got="an identifier that is suppressed")
+
+
+def _refuse_telling(
+    made: Erasure, values: Sequence[str], secret: bytes, region: str
+) -> None:
+    keys: dict[str, set[int]] = {}
+    for one in made.suppressions:
+        keys.setdefault(one.type, set()).add(one.identifier_key)
+    named = Named(keys, region, secret)
+    for option, text in (("--reason", made.reason), ("--author", made.author)):
+        if named.stand_in(text.encode(), "utf-8") or any(value in text for value in values):
+            raise UsageError(
+                "this tells who it is, and would be kept", expected="words without an identifier",
+                got="one of the person's identifiers", where=option,
+                todo="say e.g. `asked by letter`, or the number of the case",
+            )
+
+
+def _text(text: str, option: str) -> str:
+    clean_text = " ".join(text.encode("utf-8", "replace").decode().split())
+    if not clean_text:
+        raise UsageError(
+            "an erasure needs a reason and an author", expected="who had it done and why",
+            got=f"an empty {option}", where=option,
+        )
+    return clean_text
+
+
+__all__ = ["Done", "Elsewhere", "finish", "land", "waiting"]
