@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
-from jobs.erase_elsewhere import Elsewhere, clean, found_elsewhere
+from jobs.erase_elsewhere import clean, found_elsewhere, note
+from jobs.erasures import receipt, write_receipts
 from jobs.progress import log, stage
 from jobs.release import Clock, derive, fingerprint_of, point_to_released
 from jobs.secret import refuse_other_secret
@@ -23,7 +23,6 @@ from lake import crash, erasing, snapshots
 from lake.draft import Draft
 from lake.engines.duckdb import Session
 from lake.landing import Delivery
-from lake.releases import Release
 from lake.store import Lake
 from pipelines import erasure, identity, ingest
 from pipelines.erasure.collect import clear_values, suppressed
@@ -32,6 +31,7 @@ from pipelines.ingest.erasures import Named
 from schemas.erasures import ERASURES, Erasure
 from schemas.errors import NotFoundError, NothingToDo, UsageError
 from schemas.tag_bounds import TagBounds
+from services.privacy.core import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,6 @@ class Incoming:
     def content(self) -> bytes:
         """A file of this one line."""
         return msgspec.json.encode(self.erasure) + b"\n"
-
-
-@dataclass(slots=True)
-class Done:
-    """One erasure carried out: in which release, and what was where."""
-
-    erasure_id: str
-    release: Release
-    removed: dict[str, Any] = field(default_factory=dict)
-    suppressed: dict[str, int] = field(default_factory=dict)
-    """Identifiers by type."""
-    count_births: int = 0
 
 
 def land(
@@ -118,14 +106,32 @@ def waiting(lake: Lake) -> list[Delivery]:
     ]
 
 
-def finish(lake: Lake, settings: Settings, run_id: str, clock: Clock) -> list[Done]:
-    """Carry out every erasure that is waiting, each as a release of the newest date."""
-    return [_carry_out(lake, settings, one, run_id, clock) for one in waiting(lake)]
+def finish(lake: Lake, settings: Settings, run_id: str, clock: Clock) -> list[str]:
+    """Carry out every erasure that is waiting, each as a release of the newest date; their ids.
+
+    Afterwards each erasure of the lake has its receipt.
+    """
+    done = [_carry_out(lake, settings, one, run_id, clock) for one in waiting(lake)]
+    write_receipts(lake, settings.programme.retention_days)
+    return done
+
+
+def erase(
+    lake: Lake, settings: Settings, who: str, *, reason: str, author: str, run_id: str, clock: Clock
+) -> Receipt:
+    """Erase the person whom ``who`` names, after any erasure that waits; the signed receipt.
+
+    Errors as of ``land``.
+    """
+    finish(lake, settings, run_id, clock)
+    made = land(lake, settings, who, reason=reason, author=author, clock=clock)
+    finish(lake, settings, run_id, clock)
+    return receipt(lake, made.erasure_id)
 
 
 def _carry_out(
     lake: Lake, settings: Settings, delivery: Delivery, run_id: str, clock: Clock
-) -> Done:
+) -> str:
     newest = lake.release()
     with lake.draft(newest.business_date, newest.cut) as draft, stage("erasure"):
         secret = lake.identifier_secret()
@@ -134,9 +140,8 @@ def _carry_out(
             draft, settings.sources, settings.programme, [delivery], lake.landing.read, secret
         )
         erasure_id = _id_in(draft, delivery)
-        done = Done(erasure_id, newest)
         with stage("what is erased"):
-            done.removed = _remove(lake, settings, draft, done, secret)
+            _remove(lake, settings, draft, erasure_id, secret)
         # A jump of a small audience would keep the person.
         steady = dataclasses.replace(settings, tag_bounds=TagBounds(1.0, 1.0, 1 << 31))
         _, models = derive(lake, steady, draft, is_direct=True)
@@ -146,36 +151,30 @@ def _carry_out(
             snapshots.keep(lake.snapshots, name, files)
         crash.point("erase.before_publish")
         inputs = fingerprint_of(lake, newest.cut)
-        done.release = draft.publish(run_id, inputs, settings.fingerprint, clock)
+        release = draft.publish(run_id, inputs, settings.fingerprint, clock)
     point_to_released(lake)
-    log.info("erasure %s is carried out in release %d", erasure_id, done.release.release_no)
-    return done
+    log.info("erasure %s is carried out in release %d", erasure_id, release.release_no)
+    return erasure_id
 
 
 def _remove(
-    lake: Lake, settings: Settings, draft: Draft, done: Done, secret: bytes
-) -> dict[str, Any]:
+    lake: Lake, settings: Settings, draft: Draft, erasure_id: str, secret: bytes
+) -> None:
     session, region = draft.session, settings.programme.region
-    found = suppressed(session, done.erasure_id)
-    for one in found.stays:
-        done.suppressed[one.type] = done.suppressed.get(one.type, 0) + 1
-    ((births,),) = session.rows(
-        f"SELECT count(*) FROM birth_tombstones WHERE erasure_id = '{done.erasure_id}'"
-    )
-    done.count_births = int(str(births))
+    found = suppressed(session, erasure_id)
     erasure.mark(session, found)
     deliveries = lake.landing.deliveries()
     told = erasure.find_lines(
         draft, settings.sources, settings.programme, deliveries, lake.landing.read, secret
     )
     elsewhere = found_elsewhere(lake, session, told.spellings)
-    first = elsewhere.first_found(lake, done.erasure_id, _by_source(deliveries, told.lines))
+    first = elsewhere.first_found(lake, erasure_id, _by_source(deliveries, told.lines))
     erasing.redact(lake.landing, told.lines)
-    clean(lake, elsewhere, done.erasure_id)
+    clean(lake, elsewhere, erasure_id)
     tables = erasure.remove(draft, settings.sources, told.spellings, region, secret)
     erasure.account(draft, lake.landing.deliveries())
     dates = erasure.describe_again(draft, lake.snapshots)
-    return {**first, "tables": tables, "dates_of_bitmaps": dates}
+    note(lake, erasure_id, {**first, "tables": tables, "dates_of_bitmaps": dates})
 
 
 def _by_source(
@@ -237,5 +236,3 @@ def _text(text: str, option: str) -> str:
         )
     return clean_text
 
-
-__all__ = ["Done", "Elsewhere", "finish", "land", "waiting"]

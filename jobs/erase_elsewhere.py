@@ -6,9 +6,11 @@ tells it in the receipt. It holds counts and names of exports, and nothing of th
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -31,25 +33,37 @@ class Elsewhere:
     exports: list[tuple[str, str]]
     copies: list[Path]
     files: list[Path]
-    histories: dict[Path, int]
+    histories: dict[Path, tuple[int, bytes]]
+    """Lines that name the person, and what is left without them."""
 
     def first_found(
         self, lake: Lake, erasure_id: str, landing: dict[str, dict[str, int]]
     ) -> dict[str, Any]:
         """What was where when this erasure was first carried out; durable before it returns."""
-        path = lake.root / JOURNALS / f"{erasure_id}.json"
-        if not path.exists():
-            path.parent.mkdir(exist_ok=True, mode=0o700)
+        if not journal(lake, erasure_id):
             told = {
                 "landing": landing,
                 "exports": [f"{name}/{version}" for name, version in self.exports],
                 "copies_of_the_lake": len(self.copies),
                 "files": sorted(str(one.relative_to(lake.root)) for one in self.files),
-                "lines_of_histories": sum(self.histories.values()),
+                "lines_of_histories": sum(count for count, _ in self.histories.values()),
             }
-            _durable(path, msgspec.json.encode(told))
-        found: dict[str, Any] = msgspec.json.decode(path.read_bytes())
-        return found
+            note(lake, erasure_id, told)
+        return journal(lake, erasure_id)
+
+
+def journal(lake: Lake, erasure_id: str) -> dict[str, Any]:
+    """What was noted of an erasure; empty before anything was."""
+    path = lake.root / JOURNALS / f"{erasure_id}.json"
+    found: dict[str, Any] = msgspec.json.decode(path.read_bytes()) if path.exists() else {}
+    return found
+
+
+def note(lake: Lake, erasure_id: str, told: Mapping[str, Any]) -> None:
+    """Write down what was where, so that it outlasts a crash."""
+    path = lake.root / JOURNALS / f"{erasure_id}.json"
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    _durable(path, msgspec.json.encode(told))
 
 
 def found_elsewhere(lake: Lake, session: Session, spellings: set[str]) -> Elsewhere:
@@ -60,13 +74,15 @@ def found_elsewhere(lake: Lake, session: Session, spellings: set[str]) -> Elsewh
     """
     copies = sorted(path for path in (lake.root / "restated").glob("*") if path.is_dir())
     pattern = spelt(spellings)
-    files, histories = [], {}
+    files: list[Path] = []
+    histories: dict[Path, tuple[int, bytes]] = {}
     for path in _others(lake.root):
         content = path.read_bytes()
         if path.name == "runs.jsonl" and pattern is not None:
-            count = sum(bool(pattern.search(line)) for line in content.splitlines())
-            if count:
-                histories[path] = count
+            lines = content.splitlines(keepends=True)
+            kept = [line for line in lines if not pattern.search(line)]
+            if len(kept) < len(lines):
+                histories[path] = len(lines) - len(kept), b"".join(kept)
         elif path.name == "report.html" or pattern is not None and pattern.search(content):
             files.append(path)
     return Elsewhere(_exports_of(lake, session), copies, files, histories)
@@ -80,8 +96,8 @@ def clean(lake: Lake, found: Elsewhere, erasure_id: str) -> None:
         shutil.rmtree(path)
     for path in found.files:
         path.unlink()
-    for path in found.histories:
-        _drop_lines(path, spelt_again=found)
+    for path, (_, kept) in found.histories.items():
+        _durable(path, kept)
 
 
 def _others(root: Path) -> Iterator[Path]:
@@ -93,3 +109,38 @@ def _others(root: Path) -> Iterator[Path]:
             is_other = path.suffix not in (".secret", ".db") and ".db-" not in path.name
             if path.is_file() and is_other:
                 yield path
+
+
+def _exports_of(lake: Lake, session: Session) -> list[tuple[str, str]]:
+    """Exports of an audience on a date on which they were in it, or on which nobody wrote down who.
+
+    A delta has rows of the date before it too.
+    """
+    known = set(session.rows("SELECT DISTINCT audience, business_date FROM audience_members"))
+    theirs = set(session.rows(
+        "SELECT DISTINCT audience, business_date FROM audience_members "
+        "WHERE one_id IN (SELECT one_id FROM erase_names)"
+    ))
+    found = []
+    for manifest in exports.versions(lake.exports):
+        audience = manifest.get("audience")
+        places = {(audience, day) for day in _dates(lake, manifest)}
+        if "withdrawn" not in manifest and (places & theirs or places - known):
+            found.append((manifest["export"], manifest["version"]))
+    return found
+
+
+def _dates(lake: Lake, manifest: dict[str, Any]) -> Iterator[date]:
+    yield date.fromisoformat(manifest["business_date"])
+    if manifest.get("base"):
+        base = exports.manifest(lake.exports, manifest["export"], manifest["base"])
+        yield date.fromisoformat(base["business_date"])
+
+
+def _durable(path: Path, content: bytes) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(fresh, "wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(fresh, path)

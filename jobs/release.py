@@ -273,6 +273,11 @@ def _refuse_outside(lake: Lake, settings: Settings, day: date) -> None:
         )
 
 
+def fingerprint_of(lake: Lake, at: datetime) -> str:
+    """What the inputs of a release with the cut ``at`` are known by."""
+    return _fingerprint(_counting(lake, at))
+
+
 def _delivered(lake: Lake) -> set[str]:
     release = lake.release()
     with lake.session() as session:

@@ -21,6 +21,8 @@ class Programme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """ISO 4217 code of amounts whose source names none."""
     region: str
     """ISO 3166 country of phones written without a country code."""
+    retention_days: int = 30
+    """Days for which releases from before an erasure are kept; then they hold nobody erased."""
 
     def __post_init__(self) -> None:
         """Refuse what would fail only at run time; the loader gives the error its file."""
@@ -47,5 +49,8 @@ def _complaints(programme: Programme) -> Iterator[str]:
     yield from currency_complaints(programme.currency)
     if not re.fullmatch("[A-Z]{2}", programme.region):
         yield f"Expected `region: 2 capital letters such as CN`, got `{programme.region!r}`"
+    if not 0 <= programme.retention_days <= 3650:
+        got = programme.retention_days
+        yield f"Expected `retention_days: 0 to 3650`, got `{got}`"
     if not 0 <= programme.cut_hours <= 24:
         yield f"Expected `cut_hours: 0 to 24`, got `{programme.cut_hours}`"

@@ -29,7 +29,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
-from schemas.errors import ConfigError, StorageError
+from schemas.errors import ConfigError, GuiyiError, StorageError
 from services.migrations import upgrade
 
 METADATA = MetaData(
@@ -121,7 +121,11 @@ def open_database(root: Path, url: str | None = None) -> Database:
     engine = _engine(given)
     try:
         upgrade.to_head(engine)
+    except GuiyiError:
+        engine.dispose()
+        raise
     except SQLAlchemyError as error:
+        engine.dispose()
         raise StorageError(
             "the services' database cannot be opened", expected="a database that answers",
             got=str(error).split("\n")[0], where=_shown(engine), todo="see GUIYI_DATABASE",

@@ -93,7 +93,8 @@ def _told(error: OSError, shown: str) -> DeliveryError:
     parts: dict[str, Any] = {"got": said, "where": shown}
     if _REFUSED.search(said):
         return DeliveryError(
-            "the object store refused", expected="a bucket that these credentials may write", **parts,
+            "the object store refused", **parts,
+            expected="a bucket that these credentials may write",
             todo="mend bucket, credentials or rights, then deliver again",
         )
     return UnreachableError(

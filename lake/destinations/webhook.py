@@ -157,8 +157,8 @@ def _asked(header: str | None, now: float) -> float | None:
 
 
 def _said(error: Exception) -> str:
-    kinds = {"ReadTimeoutError": "no answer in time", "ConnectTimeoutError": "no connection in time",
-             "NewConnectionError": "no connection"}
+    kinds = {"ReadTimeoutError": "no answer in time", "NewConnectionError": "no connection",
+             "ConnectTimeoutError": "no connection in time"}
     return kinds.get(type(error).__name__, f"the connection broke ({type(error).__name__})")
 
 

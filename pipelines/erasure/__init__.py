@@ -7,7 +7,7 @@
 from pipelines.erasure.bitmaps import describe_again
 from pipelines.erasure.collect import Belongings, belongings, erasure_of, mark, unmark
 from pipelines.erasure.lines import find_lines
-from pipelines.erasure.remove import account, remove
+from pipelines.erasure.remove import account, forget_names, remove
 
 __all__ = [
     "Belongings",
@@ -16,6 +16,7 @@ __all__ = [
     "describe_again",
     "erasure_of",
     "find_lines",
+    "forget_names",
     "mark",
     "remove",
     "unmark",

@@ -18,7 +18,8 @@ from lake import erasing
 from lake.draft import Draft
 from lake.engines.duckdb import quoted
 from lake.landing import Delivery
-from pipelines.ingest import bundles, erasures, load, publishing, replay, staging
+from pipelines.ingest import bundles, erasures, publishing, replay, staging
+from pipelines.ingest.load import Part, drop_temporary, parts, prepare, refuse_source
 from pipelines.ingest.staging import Read
 from schemas.decisions import DECISIONS
 from schemas.erasures import ERASURES
@@ -57,11 +58,11 @@ def find_lines(
     session = draft.session
     session.con.execute("SET VARIABLE ingest_secret = ?", [secret])
     try:
-        for deliveries_of_part in load.parts([d for d in deliveries if d.source != ERASURES]):
+        for deliveries_of_part in parts([d for d in deliveries if d.source != ERASURES]):
             _scan(draft, known, programme, deliveries_of_part, read, secret, found)
     finally:
         session.execute("RESET VARIABLE ingest_secret")
-        load.drop_temporary(draft)
+        drop_temporary(draft)
     _add_spelt(found, known, deliveries, read)
     return found
 
@@ -98,8 +99,8 @@ def _scan(
     secret: bytes,
     found: Found,
 ) -> None:
-    session, part = draft.session, load.Part(deliveries)
-    load.prepare(draft, deliveries)
+    session, part = draft.session, Part(deliveries)
+    prepare(draft, deliveries)
     names = {d.source for d in deliveries}
     gone = gone_keys(draft)
     for name in sorted(names & known.keys()):
@@ -112,7 +113,7 @@ def _scan(
             _judge(draft, source, programme, gone, found)
         session.execute(f"DROP TABLE stage_{name}")
     for name in sorted(names - known.keys() - {replay.ORIGINS, *_KEYED}):
-        load.refuse_source(draft, part, name, read)
+        refuse_source(draft, part, name, read)
     for name in _KEYED:
         for number, delivery in part.of(name):
             found.add(delivery.file, _keyed(read(deliveries[number]), gone))

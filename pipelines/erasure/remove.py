@@ -110,8 +110,11 @@ def remove(
 
 def account(draft: Draft, deliveries: Sequence[Delivery]) -> None:
     """Bring the accounts of files that were blanked since in line with what they hold now."""
-    known = dict(draft.session.rows("SELECT file, sha256 FROM deliveries"))
-    touched = [one for one in deliveries if known.get(one.file, one.sha256) != one.sha256]
+    known = set(draft.session.rows("SELECT file, sha256 FROM deliveries"))
+    files = {file for file, _ in known}
+    touched = [
+        one for one in deliveries if one.file in files and (one.file, one.sha256) not in known
+    ]
     if not touched:
         return
     session = draft.session

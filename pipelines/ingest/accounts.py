@@ -102,12 +102,12 @@ def append(
     draft.session.register("ingest_account", pa.Table.from_pylist(rows, DELIVERIES.schema))
     draft.append("deliveries", "SELECT * FROM ingest_account")
     draft.session.con.unregister("ingest_account")
-    for file, found in draft.session.rows(
+    for name, found in draft.session.rows(
         "SELECT file, list(DISTINCT line ORDER BY line) FROM ingest_erased "
         "JOIN ingest_files USING (file_no) GROUP BY file ORDER BY file"
     ):
         assert isinstance(found, list)
-        summary.erased[str(file)] = found
+        summary.erased[str(name)] = found
     for source, reason, count in draft.session.rows(
         "SELECT source, reason, count(*) FROM ingest_bad JOIN ingest_files USING (file_no) "
         "GROUP BY ALL ORDER BY ALL"

@@ -165,7 +165,7 @@ class Named:
     def stand_in(self, raw: bytes, encoding: str) -> bool:
         """Whether any text in ``raw``, as it is or read as ``encoding``, is one of them."""
         texts = {raw.decode(name, "replace") for name in (encoding, "utf-8")}
-        return any(self._is_named(part) for text in texts for part in self._parts(text))
+        return any(self.is_named(part) for text in texts for part in self._parts(text))
 
     def _parts(self, text: str) -> set[str]:
         if "\\u" in text:
@@ -175,7 +175,8 @@ class Named:
             mobiles_in(text, self.region)
         )
 
-    def _is_named(self, part: str) -> bool:
+    def is_named(self, part: str) -> bool:
+        """Whether ``part``, as one of the types, is one of them."""
         return any(
             identifier_key(kind, value, self.secret) in keys
             for kind, keys in self.keys.items()
@@ -200,7 +201,10 @@ def _erasure(text: str | None, cut: str | None) -> Erasure | Broken:
 def _append(draft: Draft, rows: list[Row]) -> None:
     session = draft.session
     known = {str(one) for (one,) in session.rows(f"SELECT erasure_id FROM {ERASURES}")}
-    files = dict(session.rows("SELECT file_no, (delivered_at, file) FROM ingest_files"))
+    files = {
+        number: {"received_at": at, "file": file}
+        for number, at, file in session.rows("SELECT file_no, delivered_at, file FROM ingest_files")
+    }
     fresh: list[Row] = []
     for row in rows:
         session.execute(f"INSERT INTO ingest_good VALUES ({row.file_no}, 1)")
@@ -209,11 +213,7 @@ def _append(draft: Draft, rows: list[Row]) -> None:
             continue
         known.add(row.erasure.erasure_id)
         fresh.append(row)
-    told: list[dict[str, Any]] = []
-    for row in fresh:
-        place: Any = files[row.file_no]
-        told.append(_plain(row.erasure) | {"received_at": place[0], "file": place[1]})
-    _write(draft, ERASED, told)
+    _write(draft, ERASED, [_plain(row.erasure) | files[row.file_no] for row in fresh])
     _write(draft, SUPPRESSIONS, [_plain(one.erasure, s) for one in fresh
                                  for s in one.erasure.suppressions])
     _write(draft, BIRTH_TOMBSTONES, [_plain(one.erasure, b) for one in fresh

@@ -20,7 +20,11 @@ class HandoverRow(Row):
 
     __tablename__ = "handovers_handovers"
     __table_args__ = (
-        UniqueConstraint("export", "audience", "audience_version", "business_date", "destination"),
+        # PostgreSQL takes names of 63 characters.
+        UniqueConstraint(
+            "export", "audience", "audience_version", "business_date", "destination",
+            name="uq_handovers_handovers_once",
+        ),
     )
 
     handover_id: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ from lake import locks
 from schemas.errors import StorageError
 
 WAIT_S = 60.0
-# Each opening would tell of itself; what is wrong is raised.
-logging.getLogger("alembic").setLevel(logging.WARNING)
 # Any number that no other program of the same database uses.
 _LOCK = 7_130_246_811
 

@@ -29,6 +29,9 @@ class World:
     stretches: Sequence[Stretch]
     lists: Mapping[str, set[str]]
     audiences: dict[str, Audience] = field(default_factory=dict)
+    found: dict[str, set[int]] = field(default_factory=dict)
+    """Members of ``audiences`` that were asked for."""
+    measured: dict[int, tuple[Condition, dict[str, Any]]] = field(default_factory=dict)
 
 
 def members(world: World, audience: Audience) -> set[int]:
@@ -68,17 +71,14 @@ def holds(world: World, rule: Condition, person: str) -> bool | None:
             found = True if True in said else None if None in said else False
         return found if found is None or not rule.is_not else not found
     if rule.audience is not None:
-        return world.numbers[person] in members(world, world.audiences[rule.audience])
+        name = rule.audience
+        if name not in world.found:
+            world.found[name] = members(world, world.audiences[name])
+        return world.numbers[person] in world.found[name]
     if rule.sequence is not None:
         return _did_steps(world, rule.sequence, person)
     if rule.did is not None:
-        did = rule.did
-        definition = Measured(
-            name="did", source=did.source, types=did.types, where=did.where, window=did.window,
-            measure=did.measure, field=did.field, read_as=did.read_as,
-        )
-        value = tags_oracle.expected(definition, world.rows, world.stretches, world.day)[person]
-        return compare(str(rule.operator), value, rule.value)
+        return compare(str(rule.operator), _measured(world, rule, person), rule.value)
     tag = world.tags[rule.field or ""]
     given = rule.value
     if isinstance(given, list):
@@ -86,6 +86,19 @@ def holds(world: World, rule: Condition, person: str) -> bool | None:
     elif given is not None:
         given = _spelt(tag, given)
     return compare(str(rule.operator), world.persons[person][tag.name], given)
+
+
+def _measured(world: World, rule: Condition, person: str) -> Any:
+    did = rule.did
+    assert did is not None
+    if id(rule) not in world.measured:
+        definition = Measured(
+            name="did", source=did.source, types=did.types, where=did.where, window=did.window,
+            measure=did.measure, field=did.field, read_as=did.read_as,
+        )
+        values = tags_oracle.expected(definition, world.rows, world.stretches, world.day)
+        world.measured[id(rule)] = (rule, values)
+    return world.measured[id(rule)][1][person]
 
 
 def _spelt(tag: Tag, value: Any) -> Any:

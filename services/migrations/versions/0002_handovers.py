@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("handover_id", name="pk_handovers_handovers"),
         sa.UniqueConstraint(
             "export", "audience", "audience_version", "business_date", "destination",
-            name="uq_handovers_handovers_export_audience_audience_version_business_date_destination",
+            name="uq_handovers_handovers_once",
         ),
     )
     op.create_index("ix_handovers_handovers_audience", "handovers_handovers", ["audience"])

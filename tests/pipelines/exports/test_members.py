@@ -1,9 +1,8 @@
-"""What leaves, for whom, and what the manifest counts."""
+"""Who leaves, with which identifier, and what the manifest counts."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -14,25 +13,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from domain.dates import cut
 from lake import exports
 from lake.draft import Draft
-from pipelines.audiences import export, select
-from pipelines.audiences.export import Built
+from lake.engines.duckdb import quoted
+from pipelines.exports import Asked, Given, check, write
 from pipelines.tags import declared, publish_tags, refresh_partials
 from schemas import catalog
-from schemas.audiences import Audience
+from schemas.destinations import Destination
 from schemas.errors import ConfigError
 from schemas.exports import Export
+from schemas.lists import LISTS
 from schemas.tag_definitions import Tag, TagFile
 from tests import tiny
 
 PHONES = {"a": "+8613800138000", "b": "+8613800138001", "d": "+8613800138003"}
-EVERYBODY = msgspec.convert(
-    {"name": "all", "label": "all", "query": {"field": "spent", "operator": ">=", "value": 0}},
-    Audience,
-)
-
-
 @pytest.fixture(scope="session")
 def tags() -> list[Tag]:
     spent = tiny.tag(
@@ -42,7 +37,10 @@ def tags() -> list[Tag]:
 
 
 def recipe(**fields: Any) -> Export:
-    plain = {"name": "x", "audience": "all", "formats": ["parquet", "csv"], "channel": "sms"}
+    plain = {
+        "name": "x", "audience": "all", "format": "csv", "channel": "sms",
+        "identifiers": [{"type": "phone", "recipe": "sha256_e164", "column": "phone"}],
+    }
     return msgspec.convert(plain | fields, Export)
 
 
@@ -106,21 +104,53 @@ def put(
     )
     seen(draft, 0, 0, 9)
     seen(draft, 10, 3, 20, 30)
-    refresh_partials(draft, tags)
-    publish_tags(draft, tags)
-    select(draft, [EVERYBODY], tags)
+    members = [
+        {"business_date": tiny.DAY, "audience": "all", "version": "v1", "one_id": one_id,
+         "person_no": number}
+        for number, one_id in enumerate("abcd")
+    ]
+    draft.session.register(
+        "members", pa.Table.from_pylist(members, catalog.table("audience_members").schema)
+    )
+    draft.replace_dates("audience_members", [tiny.DAY], "SELECT * FROM members")
+    draft.session.execute("DROP VIEW members")
+    if tags:
+        refresh_partials(draft, tags)
+        publish_tags(draft, tags)
+
+
+class Made:
+    """A version as it was written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = json.loads((folder / "manifest.json").read_text())
+
+    @property
+    def lines(self) -> list[str]:
+        parts = [self.folder / part["name"] for part in self.manifest["parts"]]
+        return [line for path in parts for line in path.read_text().splitlines()[1:]]
+
+
+def written(
+    draft: Draft, root: Path, asked: Export, *, base: str | None = None,
+    chain: tuple[Given, ...] = (), number: int = 1,
+) -> Made:
+    """What is written of the draft's audience."""
+    at = cut(tiny.DAY, tiny.ZONE, 3)
+    version = Asked(asked, "v1", tiny.DAY, at, number, base)
+    members = f"SELECT one_id, person_no FROM audience_members WHERE audience = {quoted('all')}"
+    with exports.writing(root / "exports", asked.name, version.version) as out:
+        return Made(out.finish(write(draft.session, out, version, members, chain)))
 
 
 def built(
-    root: Path,
-    tags: list[Tag],
-    statements: list[dict[str, Any]],
-    chosen: tuple[str, ...] = (),
-    stays: tuple[dict[str, Any], ...] = (),
-) -> Built:
+    root: Path, statements: list[dict[str, Any]], stays: tuple[dict[str, Any], ...] = (),
+    known: list[Tag] | None = None, /, **fields: Any,
+) -> Made:
     with tiny.tiny_draft(root) as draft:
-        put(draft, tags, statements, list(stays))
-        return export.build(draft.session, recipe(tags=list(chosen)), tiny.DAY, tags, "v1")
+        put(draft, known or [], statements, list(stays))
+        return written(draft, root, recipe(**fields))
 
 
 def granted(*bundles: int) -> list[dict[str, Any]]:
@@ -131,30 +161,64 @@ def hashed(phone: str) -> str:
     return hashlib.sha256(phone.encode()).hexdigest()
 
 
-def phones(export_: Built) -> list[str]:
-    return export_.files["phones.csv"].decode().splitlines()[1:]
+def listed(draft: Draft, key: int, change: str, days_ago: int) -> None:
+    """A phone that was put on the list `complaints` or taken off."""
+    moment = tiny.local(tiny.at(days_ago))
+    row = {
+        "list": "complaints", "identifier_key": key, "type": "phone", "change": change,
+        "reason": "r", "author": "t", "changed_at": moment, "received_at": moment,
+        "file": f"l{key}{change}",
+    }
+    tiny.append(draft, LISTS, [row])
 
 
-def test_the_hash_is_sha256_of_the_e164_number(tmp_path: Path, tags: list[Tag]) -> None:
-    assert phones(built(tmp_path, tags, granted(0))) == [hashed("+8613800138000")]
+def test_the_hash_is_sha256_of_the_e164_number(tmp_path: Path) -> None:
+    assert built(tmp_path, granted(0)).lines == [hashed("+8613800138000")]
 
 
-def test_only_who_allowed_it_leaves_and_the_rest_is_counted(
+@pytest.mark.rule("CDP-8")
+def test_everybody_is_counted_once_by_what_kept_them(tmp_path: Path) -> None:
+    statements = [*granted(0, 2, 3), stated(10, 1, "granted", 9), stated(11, 1, "withdrawn", 3)]
+    stays = (held(0, "a", "sole"), held(1, "b", "sole"), held(3, "d", "sole"),
+             held(2, None, "shared"))
+    with tiny.tiny_draft(tmp_path) as draft:
+        put(draft, [], statements, list(stays))
+        listed(draft, 3, "added", 2)
+        listed(draft, 1, "added", 2)
+        made = written(draft, tmp_path, recipe(suppress=["complaints"]))
+    assert made.manifest["counts"] == {
+        "members": 4, "exported": 1, "without_consent": 1, "suppressed": 1,
+        "without_identifier": 1,
+    }
+    assert made.lines == [hashed(PHONES["a"])]
+
+
+def test_who_was_taken_off_the_list_leaves_again(tmp_path: Path) -> None:
+    with tiny.tiny_draft(tmp_path) as draft:
+        put(draft, [], granted(0), [])
+        listed(draft, 0, "added", 5)
+        listed(draft, 0, "removed", 2)
+        made = written(draft, tmp_path, recipe(suppress=["complaints"]))
+    assert len(made.lines) == 1
+
+
+def test_a_list_that_nobody_has_delivered_lets_nobody_leave(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no list 'complaints'(.|\n)*at: export x"):
+        built(tmp_path, granted(0), suppress=["complaints"])
+
+
+def test_members_leave_with_their_tags_and_without_identifiers(
     tmp_path: Path, tags: list[Tag]
 ) -> None:
-    statements = [
-        *granted(0, 2),
-        stated(10, 1, "granted", 9),
-        stated(11, 1, "withdrawn", 3),
-    ]
-    made = built(tmp_path, tags, statements, chosen=("spent",))
-    assert made.manifest["counts"] == {
-        "members": 4, "without_consent": 2, "without_phone": 1, "exported": 1,
+    fields: dict[str, Any] = {
+        "format": "parquet", "identifiers": [], "person": ["one_id", "person_no"],
+        "tags": ["spent"],
     }
-    rows = pq.read_table(io.BytesIO(made.files["members.parquet"])).to_pylist()
-    assert rows == [
+    made = built(tmp_path, granted(0, 2), (), tags, **fields)
+    assert pq.read_table(made.folder / "part-00000.parquet").to_pylist() == [
         {"one_id": "a", "person_no": 0, "spent": 100}, {"one_id": "c", "person_no": 2, "spent": 102}
     ]
+    assert made.manifest["counts"]["without_identifier"] == 0
 
 
 @pytest.mark.parametrize(
@@ -165,19 +229,20 @@ def test_only_who_allowed_it_leaves_and_the_rest_is_counted(
         ([stated(0, 0, "granted", 5, purpose="marketing")], False),
         ([stated(0, 0, "granted", 5), stated(1, 0, "withdrawn", 4, channel="any")], False),
         ([stated(0, 0, "withdrawn", 5), stated(1, 0, "granted", 4)], True),
+        ([stated(0, 0, "granted", 5), stated(1, 0, "withdrawn", -3)], True),
         ([], False),
     ],
 )
-def test_the_latest_statement_for_the_purpose_and_channel_decides(
-    tmp_path: Path, tags: list[Tag], statements: list[dict[str, Any]], leaves: bool
+def test_the_latest_statement_before_the_cut_for_purpose_and_channel_decides(
+    tmp_path: Path, statements: list[dict[str, Any]], leaves: bool
 ) -> None:
-    assert bool(phones(built(tmp_path, tags, statements))) is leaves
+    assert bool(built(tmp_path, statements).lines) is leaves
 
 
-def test_a_shared_phone_never_leaves(tmp_path: Path, tags: list[Tag]) -> None:
-    made = built(tmp_path, tags, granted(3))
-    assert phones(made) == []
-    assert made.manifest["counts"]["without_phone"] == 1
+def test_a_shared_phone_never_leaves(tmp_path: Path) -> None:
+    made = built(tmp_path, granted(3))
+    assert made.lines == []
+    assert made.manifest["counts"]["without_identifier"] == 1
 
 
 @pytest.mark.parametrize(
@@ -188,69 +253,128 @@ def test_a_shared_phone_never_leaves(tmp_path: Path, tags: list[Tag]) -> None:
     ],
 )
 def test_of_several_phones_the_one_seen_last_within_its_stay_leaves(
-    tmp_path: Path, tags: list[Tag], begun: int | None, leaves: str
+    tmp_path: Path, begun: int | None, leaves: str
 ) -> None:
     stays = (held(0, "a", "handover", begun=begun), held(3, "a", "sole"))
-    assert phones(built(tmp_path, tags, granted(0), stays=stays)) == [hashed(leaves)]
+    assert built(tmp_path, granted(0), stays).lines == [hashed(leaves)]
 
 
-def test_of_phones_never_seen_on_ones_own_events_the_greatest_leaves(
-    tmp_path: Path, tags: list[Tag]
-) -> None:
+def test_of_phones_never_seen_on_ones_own_events_the_greatest_leaves(tmp_path: Path) -> None:
     stays = (held(1, "b", "sole"), held(2, "b", "sole"))
-    assert phones(built(tmp_path, tags, granted(1), stays=stays)) == [hashed(PHONES["d"])]
+    assert built(tmp_path, granted(1), stays).lines == [hashed(PHONES["d"])]
+
+
+def test_a_row_for_each_identifier_where_it_is_asked_for(tmp_path: Path) -> None:
+    stays = (held(0, "a", "sole"), held(3, "a", "sole"), held(1, "b", "sole"))
+    identifiers = [{"type": "phone", "recipe": "sha256_e164"},
+                   {"type": "phone", "recipe": "tencent_md5"}]
+    made = built(tmp_path, granted(0, 1), stays, each="all", identifiers=identifiers,
+                 person=["person_no"])
+    rows = [line.split(",") for line in made.lines]
+    assert [row[:3] for row in rows] == [
+        ["0", "phone", "sha256_e164"], ["0", "phone", "sha256_e164"],
+        ["0", "phone", "tencent_md5"], ["0", "phone", "tencent_md5"],
+        ["1", "phone", "sha256_e164"], ["1", "phone", "tencent_md5"],
+    ]
+    assert rows[4][3] == hashed(PHONES["b"])
+    assert made.manifest["counts"]["exported"] == 2
+
+
+def test_several_identifiers_stand_beside_each_other_in_a_row(tmp_path: Path) -> None:
+    identifiers = [{"type": "phone", "recipe": "sha256_e164"},
+                   {"type": "email", "recipe": "sha256_email"}]
+    made = built(tmp_path, granted(1), identifiers=identifiers, person=["one_id"])
+    assert made.manifest["columns"][1]["name"] == "phone_sha256_e164"
+    assert made.lines == [f"b,{hashed(PHONES['b'])},"]
 
 
 @pytest.mark.parametrize(("ended", "leaves"), [(0, False), (-1, True)])
 def test_a_phone_leaves_up_to_the_last_day_of_its_stay(
-    tmp_path: Path, tags: list[Tag], ended: int, leaves: bool
+    tmp_path: Path, ended: int, leaves: bool
 ) -> None:
     stays = (held(0, "a", "handover", ended=ended),)
-    assert bool(phones(built(tmp_path, tags, granted(0), stays=stays))) is leaves
+    assert bool(built(tmp_path, granted(0), stays).lines) is leaves
 
 
-def test_no_clear_value_is_in_any_file(tmp_path: Path, tags: list[Tag]) -> None:
-    made = built(tmp_path, tags, granted(0, 1, 2, 3), chosen=("spent",))
-    whole = b"".join(made.files.values()) + str(made.manifest).encode()
+def test_no_clear_value_is_in_any_file(tmp_path: Path) -> None:
+    made = built(tmp_path, granted(0, 1, 2, 3), person=["one_id"])
+    whole = b"".join(path.read_bytes() for path in made.folder.iterdir())
     assert all(phone[1:].encode() not in whole for phone in PHONES.values())
 
 
-def test_the_manifest_names_the_recipe_and_the_sum_of_every_file(
-    tmp_path: Path, tags: list[Tag]
-) -> None:
-    made = built(tmp_path, tags, granted(0, 1))
-    manifest = made.manifest
-    assert manifest["recipe"]["hashing"] == "sha256_e164"
+def test_the_manifest_names_recipe_versions_and_the_sum_of_every_part(tmp_path: Path) -> None:
+    manifest = built(tmp_path, granted(0, 1), schema_version=3).manifest
     assert (manifest["audience"], manifest["audience_version"]) == ("all", "v1")
-    assert manifest["business_date"] == "2017-06-30"
-    assert {file["name"]: file["rows"] for file in manifest["files"]} == {
-        "members.parquet": 2, "phones.csv": 2,
-    }
-    for file in manifest["files"]:
-        assert file["sha256"] == hashlib.sha256(made.files[file["name"]]).hexdigest()
+    assert (manifest["business_date"], manifest["release"]) == ("2017-06-30", 1)
+    assert (manifest["schema_version"], manifest["kind"], manifest["base"]) == (3, "full", None)
+    assert manifest["recipe"]["identifiers"][0]["recipe"] == "sha256_e164"
+    assert manifest["columns"] == [{"name": "phone", "type": "VARCHAR"}]
+    assert exports.faults(tmp_path / "exports", "x", manifest["version"]) == []
 
 
-def test_the_same_members_give_the_same_version(tmp_path: Path, tags: list[Tag]) -> None:
-    first = built(tmp_path / "1", tags, granted(0, 1))
-    assert first.version == built(tmp_path / "2", tags, granted(0, 1)).version
-    assert first.version != built(tmp_path / "3", tags, granted(0)).version
-
-
-@pytest.mark.rule("CDP-8")
-def test_the_same_version_of_an_audience_is_handed_over_once(
-    tmp_path: Path, tags: list[Tag]
+@pytest.mark.parametrize("fields", [{}, {"gzip": True}, {"format": "parquet"}])
+def test_the_same_release_gives_the_same_bytes(
+    tmp_path: Path, fields: dict[str, Any]
 ) -> None:
-    root = tmp_path / "exports"
-    for number in range(2):
-        made = built(tmp_path / str(number), tags, granted(0, 1))
-        assert exports.has(root, "x", made.version) is (number == 1)
-        folder = exports.write(root, "x", made.version, made.files, {"handed over": number})
-    assert [path.name for path in (root / "x").iterdir()] == [made.version]
-    assert json.loads((folder / "manifest.json").read_text()) == {"handed over": 0}
-    other = built(tmp_path / "other", tags, granted(0))
-    assert not exports.has(root, "x", other.version)
+    first, again = (built(tmp_path / n, granted(0, 1), **fields) for n in ("1", "2"))
+    assert first.manifest == again.manifest
+    for path in first.folder.iterdir():
+        assert path.read_bytes() == (again.folder / path.name).read_bytes()
 
 
-def test_a_tag_that_is_not_there_is_named(tmp_path: Path, tags: list[Tag]) -> None:
-    with pytest.raises(ConfigError, match="there is no tag 'shoe_size'(.|\n)*at: export x"):
-        built(tmp_path, tags, [], chosen=("shoe_size",))
+def test_a_version_hangs_on_all_that_decides_over_the_files() -> None:
+    def name(number: int = 1, base: str | None = None, **fields: Any) -> str:
+        at = cut(tiny.DAY, tiny.ZONE, 3)
+        return Asked(recipe(**fields), "v1", tiny.DAY, at, number, base).version
+
+    others = [name(2), name(base="v0"), name(gzip=True), name(channel="any"),
+              name(suppress=["complaints"]), name(schema_version=2)]
+    assert name() == name(destinations=["outbox"])
+    assert len({name(), *others}) == 1 + len(others)
+
+
+OUTSIDE = msgspec.convert(
+    {"name": "ads", "label": "ads", "folder": {"path": "ads"}}, Destination
+)
+INSIDE = msgspec.convert(
+    {"name": "ours", "label": "ours", "inside": True, "folder": {"path": "ours"}}, Destination
+)
+RAW = [{"type": "phone", "recipe": "raw"}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"tags": ["shoe_size"]}, "there is no tag 'shoe_size'(.|\n)*at: export x"),
+        ({"destinations": ["moon"]}, "there is no destination 'moon'(.|\n)*expected: one of ads"),
+        ({"identifiers": RAW, "destinations": ["ours", "ads"]}, "clear values of phone would go"),
+        ({"identifiers": [{"type": "openid", "recipe": "tencent_md5"}]},
+         "tencent_md5 takes no openid(.|\n)*expected: one of imei(.|\n)*another recipe: raw"),
+    ],
+)
+def test_an_export_that_cannot_be_right_is_refused_before_it_runs(
+    tags: list[Tag], fields: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        check(recipe(**fields), tags, [OUTSIDE, INSIDE])
+
+
+def test_clear_values_may_go_where_it_is_inside(tmp_path: Path) -> None:
+    check(recipe(identifiers=RAW, destinations=["ours"]), [], [OUTSIDE, INSIDE])
+    assert built(tmp_path, granted(1), identifiers=RAW).lines == [PHONES["b"]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"identifiers": []}, "rows that say of nobody who it is"),
+        ({"identifiers": [], "person": ["one_id"], "each": "all"}, "no identifier to give all of"),
+        ({"identifiers": [*RAW, *RAW]}, "two columns are called 'phone_raw'"),
+        ({"identifiers": [{"type": "phone", "recipe": "rot13"}]}, "Invalid enum value 'rot13'"),
+    ],
+)
+def test_a_definition_that_contradicts_itself_is_refused(
+    fields: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(msgspec.ValidationError, match=said):
+        recipe(**fields)

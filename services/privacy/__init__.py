@@ -1,0 +1,1 @@
+"""Privacy: receipts of erasures, signed, and the routes by which an erasure is asked for."""
