@@ -110,6 +110,8 @@ def _converted(
         return msgspec.convert(plain, kind, strict=True, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise _explained(error, root, file, whole, path) from None
+    except RecursionError:
+        raise _too_deep(file) from None
 
 
 def _read(text: str, file: str, kind: type[Any]) -> tuple[yaml.Node, Any]:
@@ -119,8 +121,10 @@ def _read(text: str, file: str, kind: type[Any]) -> tuple[yaml.Node, Any]:
             _refuse_duplicates(root, file)
             _refuse_odd_dates(root, file)
         plain = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise _not_yaml(error, file) from error
+    except RecursionError:
+        raise _too_deep(file) from None
     if root is None:
         raise ConfigError(
             "an empty definition", expected=kind.__name__, got="nothing", where=f"{file}:1"
@@ -148,6 +152,13 @@ def _not_yaml(error: Exception, file: str) -> ConfigError:
         got=getattr(error, "problem", None) or str(error).splitlines()[0],
         where=f"{file}:{line}",
         todo="mend the line named; YAML indents with spaces",
+    )
+
+
+def _too_deep(file: str) -> ConfigError:
+    return ConfigError(
+        "the definition is nested too deeply", expected="at most 100 levels", got="hundreds",
+        where=f"{file}:1", todo="write less into each other, e.g. name audiences in audiences",
     )
 
 

@@ -15,7 +15,8 @@ release.explain_score("M00001234", "churn")  # why that person has that score
 release.audience("beijing_coffee_women")  # its members as they were published, with tags
 release.audiences()                 # which there are, and how many are in each
 release.members({"name": ..})       # of an audience by name, or by a definition of your own
-release.overlap("lapsing_regulars", "beijing_coffee_women")
+release.overlap("keen_browsers", "beijing_coffee_women")
+release.audience_since(lake.release("2017-12-01"), "keen_browsers")  # who came and went
 release.explain_audience("M00001234", "beijing_coffee_women")  # why in it, or not
 guiyi.resolve_edges(edges)          # who is who by edges of your own; needs no lake
 """
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 from guiyi.face import Lake, Release, open
 from models.published import PublishedModel
+from pipelines.audiences.compared import Difference
 from pipelines.audiences.explain import Verdict
 from pipelines.edges import Resolved, resolve_edges
 from pipelines.tags.published import TagBitmaps
@@ -42,6 +44,7 @@ from schemas.errors import (
 __all__ = [
     "BusyError",
     "ConfigError",
+    "Difference",
     "GuiyiError",
     "InputError",
     "Lake",

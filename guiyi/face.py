@@ -22,6 +22,7 @@ from lake.store import open_lake
 from models.published import PublishedModel, explained, published
 from pipelines import identity
 from pipelines.audiences import version
+from pipelines.audiences.compared import Difference, difference
 from pipelines.audiences.explain import Verdict, explain
 from pipelines.audiences.view import View, overlap
 from pipelines.tags import declared, listing, show_sparse_tags, values_over_dates
@@ -180,6 +181,18 @@ class Release:
         return pa.Table.from_pylist(
             [{"audience": row["audience"], **row["with"]} for row in overlap(named)]
         )
+
+    def audience_since(self, earlier: Release, audience: str | Mapping[str, Any]) -> Difference:
+        """Who came, went and stayed in an audience since an earlier release; see ``count``.
+
+        A member whom another person absorbed has not gone. UsageError for a later release.
+        """
+        if earlier.business_date >= self.business_date:
+            raise UsageError(
+                "this release is not earlier", expected=f"one before {self.business_date}",
+                got=str(earlier.business_date),
+            )
+        return difference(earlier._view, self._view, self._defined_as(audience))
 
     def audience_distribution(self, audience: str | Mapping[str, Any], tag: str) -> pa.Table:
         """How a tag is spread in an audience, beside everyone: counts, shares and lift by bin."""

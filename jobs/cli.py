@@ -25,6 +25,7 @@ from jobs.commands import (
     lists,
     models,
     people,
+    privacy,
     quality,
     quarantine,
     serve,
@@ -60,6 +61,7 @@ app.command("timeline")(people.timeline)
 app.command("report")(whole.report)
 app.command("quality")(quality.quality)
 app.command("serve")(serve.serve)
+app.command("erase")(privacy.erase)
 app.command("doctor")(quality.doctor)
 app.add_typer(people.explain, name="explain")
 app.add_typer(jobs.app, name="job")
@@ -75,6 +77,8 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(lake.tables, name="table")
 app.add_typer(lake.releases, name="release")
 app.add_typer(access.app, name="access")
+app.add_typer(privacy.erasures, name="erasure")
+app.add_typer(privacy.subjects, name="subject")
 
 
 def main() -> None:

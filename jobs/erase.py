@@ -111,6 +111,7 @@ def finish(lake: Lake, settings: Settings, run_id: str, clock: Clock) -> list[st
 
     Afterwards each erasure of the lake has its receipt.
     """
+    erasing.settle(lake.landing)
     done = [_carry_out(lake, settings, one, run_id, clock) for one in waiting(lake)]
     write_receipts(lake, settings.programme.retention_days)
     return done
@@ -167,7 +168,7 @@ def _remove(
     told = erasure.find_lines(
         draft, settings.sources, settings.programme, deliveries, lake.landing.read, secret
     )
-    elsewhere = found_elsewhere(lake, session, told.spellings)
+    elsewhere = found_elsewhere(lake, settings, session, told.spellings)
     first = elsewhere.first_found(lake, erasure_id, _by_source(deliveries, told.lines))
     erasing.redact(lake.landing, told.lines)
     clean(lake, elsewhere, erasure_id)

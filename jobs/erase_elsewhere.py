@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,10 +16,13 @@ from typing import Any
 
 import msgspec
 
+from jobs.settings import Settings
 from lake import exports
 from lake.engines.duckdb import Session
 from lake.store import Lake
 from pipelines.erasure.lines import spelt
+from services.database import open_database
+from services.handovers import store as handovers
 
 JOURNALS = "erasures"
 """Folder of what was found first, by erasure; also of receipts' keys."""
@@ -31,6 +34,10 @@ class Elsewhere:
     """Exports by name and version, copies of the lake, files to delete, and lines to drop."""
 
     exports: list[tuple[str, str]]
+    folders: list[Path]
+    """Where exports lie: the lake's own, and folders of destinations."""
+    handed_over: list[str]
+    """What others were given: they must be told."""
     copies: list[Path]
     files: list[Path]
     histories: dict[Path, tuple[int, bytes]]
@@ -44,6 +51,7 @@ class Elsewhere:
             told = {
                 "landing": landing,
                 "exports": [f"{name}/{version}" for name, version in self.exports],
+                "handed_over": self.handed_over,
                 "copies_of_the_lake": len(self.copies),
                 "files": sorted(str(one.relative_to(lake.root)) for one in self.files),
                 "lines_of_histories": sum(count for count, _ in self.histories.values()),
@@ -66,7 +74,9 @@ def note(lake: Lake, erasure_id: str, told: Mapping[str, Any]) -> None:
     _durable(path, msgspec.json.encode(told))
 
 
-def found_elsewhere(lake: Lake, session: Session, spellings: set[str]) -> Elsewhere:
+def found_elsewhere(
+    lake: Lake, settings: Settings, session: Session, spellings: set[str]
+) -> Elsewhere:
     """Look for the person of ``erase_names``, written as ``spellings``, beside tables and landing.
 
     A copy of the lake made by ``--restate`` is found whether it holds the person or not: it can be
@@ -76,7 +86,12 @@ def found_elsewhere(lake: Lake, session: Session, spellings: set[str]) -> Elsewh
     pattern = spelt(spellings)
     files: list[Path] = []
     histories: dict[Path, tuple[int, bytes]] = {}
+    folders = [lake.exports] + [
+        lake.root / one.folder.path for one in settings.destinations if one.folder is not None
+    ]
     for path in _others(lake.root):
+        if any(path.is_relative_to(folder) for folder in folders):
+            continue
         content = path.read_bytes()
         if path.name == "runs.jsonl" and pattern is not None:
             lines = content.splitlines(keepends=True)
@@ -85,13 +100,16 @@ def found_elsewhere(lake: Lake, session: Session, spellings: set[str]) -> Elsewh
                 histories[path] = len(lines) - len(kept), b"".join(kept)
         elif path.name == "report.html" or pattern is not None and pattern.search(content):
             files.append(path)
-    return Elsewhere(_exports_of(lake, session), copies, files, histories)
+    held = exports_of(lake, session)
+    return Elsewhere(held, folders, _handed_over(lake, held), copies, files, histories)
 
 
 def clean(lake: Lake, found: Elsewhere, erasure_id: str) -> None:
     """Delete what was found, and withdraw the exports."""
     for name, version in found.exports:
-        exports.withdraw(lake.exports, name, version, f"erasure {erasure_id}")
+        for folder in found.folders:
+            if (folder / name / version / exports.MANIFEST).exists():
+                exports.withdraw(folder, name, version, f"erasure {erasure_id}")
     for path in found.copies:
         shutil.rmtree(path)
     for path in found.files:
@@ -111,7 +129,7 @@ def _others(root: Path) -> Iterator[Path]:
                 yield path
 
 
-def _exports_of(lake: Lake, session: Session) -> list[tuple[str, str]]:
+def exports_of(lake: Lake, session: Session) -> list[tuple[str, str]]:
     """Exports of an audience on a date on which they were in it, or on which nobody wrote down who.
 
     A delta has rows of the date before it too.
@@ -128,6 +146,17 @@ def _exports_of(lake: Lake, session: Session) -> list[tuple[str, str]]:
         if "withdrawn" not in manifest and (places & theirs or places - known):
             found.append((manifest["export"], manifest["version"]))
     return found
+
+
+def _handed_over(lake: Lake, held: Sequence[tuple[str, str]]) -> list[str]:
+    """Which of these exports were delivered to whom."""
+    with open_database(lake.root).reading() as session:
+        return [
+            f"{one.key.export}/{one.version} to {one.key.destination}"
+            for one in handovers.every(session)
+            if one.version is not None and (one.key.export, one.version) in held
+            and one.delivered_at is not None
+        ]
 
 
 def _dates(lake: Lake, manifest: dict[str, Any]) -> Iterator[date]:

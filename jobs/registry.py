@@ -75,8 +75,9 @@ def plain(value: Any) -> Any:
 
 
 def _release(call: Call) -> dict[str, Any]:
-    from jobs import rebuild, release
+    from jobs import erase, rebuild, release
 
+    erase.finish(call.lake, call.settings, call.run_id, run.clock)
     if call.restate:
         lake, outcome = rebuild.rebuild(
             call.lake, call.settings, call.business_date, call.run_id, run.clock

@@ -80,6 +80,13 @@ def redact(landing: Landing, lines: Mapping[str, Collection[int]]) -> list[Deliv
     return list(changed.values())
 
 
+def settle(landing: Landing) -> None:
+    """End an exchange that a crash left half done, if there is one."""
+    if _fresh(landing.manifest).exists():
+        with locks.exclusive(landing.root, "landing", wait_s=LOCK_WAIT_S):
+            mend(landing)
+
+
 def mend(landing: Landing) -> None:
     """End an exchange that a crash left half done; the caller holds the landing's lock."""
     manifest = _fresh(landing.manifest)

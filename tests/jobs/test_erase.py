@@ -1,0 +1,192 @@
+"""Promise 7: after an erasure nothing holds a byte of the person, and nothing brings them back."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from jobs import erase, erasures, exports, rebuild, release
+from jobs.run import clock as now
+from lake.store import Lake
+from schemas import catalog
+from schemas.errors import NothingToDo, NotFoundError
+from tests.erasable import ANN, FIRST, LAST, SPELT, files, landed, settled
+from tests.pipelines.ingest.feeds import File
+
+ERASED_AT = datetime(2018, 1, 1, 12, tzinfo=UTC)
+RETAINED = timedelta(days=30)
+
+
+def clock() -> datetime:
+    return ERASED_AT
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Two dates published and exported."""
+    lake = landed(tmp_path_factory.mktemp("erase") / "lake")
+    for day in (FIRST, LAST):
+        release.publish(lake, settled(), day, "run", clock)
+        exports.publish(lake, settled(), day)
+    return lake
+
+
+@pytest.fixture
+def lake(published: Lake, tmp_path: Path) -> Lake:
+    shutil.copytree(published.root, tmp_path / "lake", symlinks=True)
+    return Lake(tmp_path / "lake")
+
+
+@pytest.fixture(scope="module")
+def erased(published: Lake, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """The same without Ann; read only."""
+    root = tmp_path_factory.mktemp("erased") / "lake"
+    shutil.copytree(published.root, root, symlinks=True)
+    erase_ann(Lake(root))
+    return Lake(root)
+
+
+def erase_ann(lake: Lake, who: str = ANN["user"]) -> dict[str, Any]:
+    return erase.erase(
+        lake, settled(), who, reason="asked", author="tester", run_id="erase", clock=clock
+    )
+
+
+def rows(lake: Lake, sql: str) -> list[tuple[object, ...]]:
+    with lake.reader() as session:
+        return session.rows(sql)
+
+
+HISTORY = {"releases", "identity_moves", "identity_changes", "identity_runs", "identity_health"}
+
+
+def state(lake: Lake) -> dict[str, list[tuple[object, ...]]]:
+    """Every table of the last date, as sorted rows, save those that tell of publications."""
+    found = {}
+    for name, table in catalog.TABLES.items():
+        if name in HISTORY:
+            continue
+        is_of_date = table.partition == "business_date" and table.mode == "partition"
+        is_of_date &= name not in ("sightings", "partials", "partial_values")
+        where = f" WHERE business_date = DATE '{LAST}'" if is_of_date else ""
+        leave = " EXCLUDE (previous_date, share_known_change, distance)"
+        columns = f"*{leave if name == 'tag_coverage' else ''}"
+        found[name] = sorted(
+            rows(lake, f'SELECT CAST(t AS VARCHAR) FROM (SELECT {columns} FROM "{name}"{where}) t'),
+            key=str,
+        )
+    return found
+
+
+def test_a_rebuild_from_the_redacted_landing_gives_the_same(erased: Lake, tmp_path: Path) -> None:
+    again, _ = rebuild.rebuild(erased, settled(), LAST, "again", clock, folder=tmp_path / "again")
+    mine, other = state(erased), state(again)
+    assert {name for name in mine if mine[name] != other[name]} == set()
+
+
+def test_all_others_are_as_they_were(published: Lake, erased: Lake) -> None:
+    held = (
+        "SELECT i.value, t.one_id FROM tenures AS t JOIN identifiers AS i USING (identifier_key) "
+        "WHERE t.valid_to IS NULL AND i.value IN "
+        "('u-bob-1', 'u-cid-1', 'u-dan-1', '+8613900001111', 'cid@example.org', '+8613700002222')"
+    )
+    before = dict(rows(published, held))
+    assert len(before) == 6
+    assert dict(rows(erased, held)) == before
+    tags = (
+        "SELECT v.* FROM tag_values AS v JOIN tenures AS t USING (one_id) JOIN identifiers AS i "
+        "USING (identifier_key) WHERE i.value IN ('u-bob-1', 'u-cid-1', 'u-dan-1') ORDER BY ALL"
+    )
+    assert rows(erased, tags) == rows(published, tags)
+    members = (
+        "SELECT * FROM audience_members WHERE one_id IN (SELECT one_id FROM tenures AS t "
+        "JOIN identifiers AS i USING (identifier_key) WHERE i.value LIKE 'u-%' "
+        f"AND i.value <> '{ANN['user']}') ORDER BY ALL"
+    )
+    assert rows(erased, members) == rows(published, members) != []
+
+
+def test_the_account_of_every_file_still_adds_up(erased: Lake) -> None:
+    broken = rows(
+        erased,
+        "SELECT file FROM deliveries WHERE count_rows <> count_events + count_quarantined "
+        "+ count_duplicates + count_erased",
+    )
+    assert broken == []
+    assert rows(erased, "SELECT sum(count_erased) > 10 FROM deliveries") == [(True,)]
+
+
+def test_erasing_again_is_nothing_to_do(erased: Lake) -> None:
+    with pytest.raises(NothingToDo, match="erased already"):
+        erase_ann(erased)
+    with pytest.raises(NothingToDo, match="erased already"):
+        erase_ann(erased, "138-1234-5678")
+    with pytest.raises(NotFoundError, match="names nobody"):
+        erase_ann(erased, "13511112222")
+
+
+def test_nothing_brings_the_person_back(lake: Lake) -> None:
+    erase_ann(lake)
+    before = rows(lake, "SELECT one_id FROM persons ORDER BY 1")
+    again = [
+        File(one.source, f"again/{one.path}", one.content, one.delivered_at + timedelta(days=1))
+        for one in files()
+    ]
+    late = gzip.decompress(files()[0].content).splitlines()[0].replace(b"ann1", b"late1")
+    again.append(File("app_events", "app/late.jsonl", late + b"\n", again[-1].delivered_at))
+    lake.landing.receive(again)
+    release.publish(lake, settled(), LAST + timedelta(days=1), "run", clock)
+    assert rows(lake, "SELECT one_id FROM persons ORDER BY 1") == before
+    pattern = spelt(SPELT)
+    assert [p for p in landing_files(lake) if pattern.search(unpacked(p))] == []
+    broken = "SELECT count(*) FROM quarantine WHERE file LIKE 'again/%'"
+    assert rows(lake, broken) == [(3,)], "of others: one of the app, one of nobody; z;1;2"
+
+
+def test_after_the_retention_no_file_has_a_byte(lake: Lake) -> None:
+    receipt = erase_ann(lake)
+    assert receipt["removed"]["exports"], "exports that held her are withdrawn"
+    assert erasures.vacuum(lake, ERASED_AT + timedelta(days=1)) == []
+    (done,) = erasures.vacuum(lake, now() + RETAINED, [ANN["phone"], ANN["email"]])
+    assert done["completed"]["checks"]["files_with_values"] == []
+    erasures.require_genuine(lake, done)
+    pattern = spelt(SPELT)
+    found = [
+        str(path.relative_to(lake.root)) for path in sorted(lake.root.rglob("*"))
+        if path.is_file() and any(pattern.search(form) for form in forms(path))
+    ]
+    assert found == []
+
+
+def landing_files(lake: Lake) -> list[Path]:
+    return [path for path in sorted(lake.landing.root.rglob("*")) if path.is_file()]
+
+
+def spelt(values: list[str]) -> re.Pattern[bytes]:
+    parts = {text.encode(name, "ignore") for text in values for name in ("utf-8", "gbk")}
+    return re.compile(b"|".join(re.escape(part) for part in parts if len(part) > 5))
+
+
+def unpacked(path: Path) -> bytes:
+    content = path.read_bytes()
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+
+
+def forms(path: Path) -> Iterator[bytes]:
+    content = unpacked(path)
+    yield path.read_bytes()
+    yield content
+    if path.suffix == ".parquet":
+        content = str(pq.ParquetFile(path).read().to_pylist()).encode()
+        yield content
+    for match in re.finditer(rb"[A-Za-z0-9+/]{12,}={0,2}", content):
+        yield base64.b64decode(match[0][: len(match[0]) // 4 * 4])
