@@ -36,7 +36,7 @@ def duckdb(files: str) -> Ask:
 
 def chdb(files: str) -> Ask:
     """chDB (ClickHouse in process), over the files."""
-    from chdb import session
+    from chdb import session  # type: ignore[import-not-found]
 
     held = session.Session()
 
@@ -57,7 +57,7 @@ def main(name: str) -> None:
     start = time.perf_counter()
     ask = RIVALS[name](given["files"])
     opened = time.perf_counter() - start
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for key, query in given["queries"].items():
         seconds = []
         for _ in range(given["repeats"] + 1):

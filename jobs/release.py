@@ -186,7 +186,7 @@ def derive(
         with snapshots.writing(lake.snapshots, TAG_BITMAPS.name) as kept:
             tags.publish_description(draft, declared, settings.tag_bounds, kept)
         given = in_force(lake, settings.audiences, draft, declared)
-        selected = audiences.select(draft, given, declared)
+        selected = audiences.select(draft, given, declared, zone=settings.programme.zone)
     figures = {"identity": persons, "models": scored, "audiences": selected}
     return figures, {one.summary.model: one.files for one in prepared if one.files}
 

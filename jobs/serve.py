@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
-from console.api import Context, create_app
-from jobs import settings
+from console.api import Context, Shelf, create_app
+from jobs import erase, erasures, run, settings
 from jobs.handovers import Desk
 from jobs.settings import Settings
 from lake.store import Lake, open_lake
@@ -17,29 +18,67 @@ from pipelines.tags import declared
 from pipelines.tags.checks import Known
 from schemas.errors import UsageError
 from services.access import store
+from services.access.core import Actor
 from services.database import Database, open_database
 from services.handovers import api as handovers
+from services.privacy import api as privacy
+from services.privacy.core import Receipt
 
 DATA = "GUIYI_DATA"
 
 
 def application() -> FastAPI:
     """The application over the lake of ``GUIYI_DATA``; each worker of the server makes its own."""
-    lake = open_lake(os.environ.get(DATA))
-    return composed(lake, open_database(lake.root), settings.read(), _now)
+    lake, settled = open_lake(os.environ.get(DATA)), settings.read()
+    return composed(lake, settled, context(lake, settled, open_database(lake.root), _now))
 
 
-def composed(
-    lake: Lake, database: Database, settled: Settings, clock: Callable[[], datetime]
-) -> FastAPI:
-    """The console's routes and those of every service, by the definitions of ``settled``."""
-    context = Context(
-        lake=lake, database=database, tags=declared(settled.tags), audiences=settled.audiences,
-        zone=settled.programme.zone, region=settled.programme.region,
+def context(
+    lake: Lake, settled: Settings, database: Database, clock: Callable[[], datetime]
+) -> Context:
+    """What the console's routes work with, by the definitions of ``settled``."""
+    tags = declared(settled.tags)
+    return Context(
+        shelf=Shelf(lake, tags, settled.programme.zone), database=database, tags=tags,
+        audiences=settled.audiences, region=settled.programme.region,
         known=Known(settled.sources, settled.models), clock=clock,
     )
-    desk = Desk(lake, settled, database, clock)
-    return create_app(context, [handovers.router(desk)])
+
+
+def composed(lake: Lake, settled: Settings, given: Context) -> FastAPI:
+    """The console's routes and those of every service."""
+    desk = Desk(lake, settled, given.database, given.clock)
+    erasing = ErasureDesk(lake, settled, given.database, given.clock)
+    return create_app(given, [handovers.router(desk), privacy.router(erasing)])
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureDesk:
+    """Has persons erased: ``services.privacy.api.Desk``."""
+
+    lake: Lake
+    settings: Settings
+    database: Database
+    clock: Callable[[], datetime]
+
+    def erase(self, who: str, reason: str, by: Actor) -> Receipt:
+        """Erase the person whom ``who`` names; the signed receipt."""
+        run_id = run.new_run_id()
+        found = erase.erase(
+            self.lake, self.settings, who, reason=reason, author=by.name, run_id=run_id,
+            clock=self.clock,
+        )
+        with self.database.session() as session:
+            store.note(session, by, "privacy.erase", found["erasure_id"], self.clock())
+        return found
+
+    def receipts(self) -> list[Receipt]:
+        """Every receipt, the oldest first."""
+        return erasures.receipts(self.lake)
+
+    def receipt(self, erasure_id: str) -> Receipt:
+        """One receipt; NotFoundError when there is none."""
+        return erasures.receipt(self.lake, erasure_id)
 
 
 def require_key(database: Database) -> None:

@@ -69,7 +69,7 @@ def read(files: Sequence[Path] = (), folder: Path | None = None) -> Defined:
     tags, errors = right(given, known, [name for name, _ in wrong if name])
     all_errors = [error for _, error in wrong] + errors
     if not all_errors:
-        all_errors = list(_users_faults(tags, folder))
+        all_errors = list(_users_faults(tags, known, folder))
     return Defined(
         tags, {entry.tag.name: entry for entry in reversed(given)}, all_errors,
         [path for _, path in sorted(paths.items())], models,
@@ -98,12 +98,15 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _users_faults(tags: Sequence[Tag], folder: Path | None) -> Iterator[ConfigError]:
+def _users_faults(
+    tags: Sequence[Tag], sources: Known, folder: Path | None
+) -> Iterator[ConfigError]:
     """What audiences, exports and bounds say of tags and is not so."""
     audiences = conf.load_placed("audiences", Audience, folder)
     for placed in audiences:
         try:
-            check(placed.definition, tags, [one.definition for one in audiences])
+            others = [one.definition for one in audiences]
+            check(placed.definition, tags, others, known=sources)
         except ConfigError as error:
             yield ConfigError(
                 str(error).split("\n")[0], expected=error.expected, got=error.got,

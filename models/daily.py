@@ -147,7 +147,7 @@ def _ready(
     columns = moments.columns_of(definition)
     scorer = Scorer(
         definition.name, version, fitted, {name: columns[name] for name in fitted.names},
-        moments.column(definition.population), reference,
+        moments.column(definition.population), reference, definition.purpose,
     )
     return Prepared(files, told, scorer)
 
@@ -181,7 +181,7 @@ def _counted_now(
     counts = ", ".join(f'count("{columns[name]}")' for name in fitted.names)
     population = moments.column(definition.population)
     ((total, *known),) = moments.draft.session.rows(
-        f'SELECT count(*), {counts} FROM {NOW} WHERE "{population}" > 0'
+        f"SELECT count(*), {counts} FROM {NOW} WHERE {scores.chosen(population, definition.purpose)}"
     )
     unknown = [
         name for name, count in zip(fitted.names, known, strict=True)

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from domain.consent import ANY_CHANNEL, consent_sql
 from lake.engines.duckdb import Session, quoted
 from models import drift
 from models.fitted import Fitted, Predictions, Reasons, explain, predict
 from models.samples import Matrix
+from schemas.model_definitions import Purpose
 from schemas.tags import MODEL_SCORES
 
 BATCH = 50_000
@@ -33,6 +35,8 @@ class Scorer:
     columns: dict[str, str]
     population: str
     reference: dict[str, drift.Reference]
+    purpose: Purpose | None = None
+    """What a person must have allowed to be scored."""
 
 
 @dataclass(slots=True)
@@ -56,13 +60,20 @@ def batches(session: Session, scorer: Scorer, table: str, size: int) -> Iterator
     """Persons to score, ``size`` rows of ``table`` at a time, by ``one_id``."""
     ((last,),) = session.rows(f"SELECT coalesce(max(row_no), 0) FROM {table}")
     names = ", ".join(f'"{column}"' for column in scorer.columns.values())
+    wanted = chosen(scorer.population, scorer.purpose)
     for start in range(0, int(str(last)), size):
         found = session.table(
             f"SELECT one_id, {names} FROM {table} WHERE row_no > {start} "
-            f'AND row_no <= {start + size} AND "{scorer.population}" > 0 ORDER BY row_no'
+            f"AND row_no <= {start + size} AND {wanted} ORDER BY row_no"
         )
         if found.num_rows:
             yield found
+
+
+def chosen(population: str, purpose: Purpose | None) -> str:
+    """The condition on a row of the scoring table under which its person is scored."""
+    allowed = f" AND one_id IN ({consent_sql(purpose, ANY_CHANNEL)})" if purpose else ""
+    return f'"{population}" > 0{allowed}'
 
 
 def add_scores(

@@ -14,6 +14,7 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Level = Annotated[float, msgspec.Meta(gt=0.5, lt=1)]
 Version = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
 Predicts = Literal["absence", "presence", "category", "value"]
+Purpose = Literal["marketing", "analytics", "export", "advertising"]
 
 
 class Feature(Measured, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -101,6 +102,9 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     choice: Choice | None = None
     purchases: Purchases | None = None
     gate: Gate
+    purpose: Purpose | None = None
+    """What scores are used for, which a person must have allowed over any channel to get one; no
+    statement is a no. Without it everybody of the population is scored."""
     pinned: Version | None = None
     """A published version to score with in place of training anew: how one goes back."""
     sample_persons: Positive = 100_000

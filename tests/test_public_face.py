@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from datetime import date, timedelta
@@ -105,3 +106,35 @@ def test_a_notebook_sees_tags_over_dates_as_bitmaps_and_why_a_score_is_so(
     why = release.explain_score(who, "churn")
     assert set(why["feature"].to_pylist()) <= set(model.features)
     assert why.num_rows == 3
+
+
+@pytest.mark.slow
+def test_a_notebook_asks_audiences_by_name_and_by_a_definition_of_its_own(
+    sample_lake: Lake,
+) -> None:
+    lake = guiyi.open(sample_lake.root)
+    release, before = lake.release(), lake.release(lake.releases()[0])
+    known = {row["audience"]: row["members"] for row in release.audiences().to_pylist()}
+    assert known["cart_left"] == release.count("cart_left") > 0
+    published = release.audience("cart_left")["person_no"].to_pylist()
+    assert release.members("cart_left")["person_no"].to_pylist() == published
+    mine = {
+        "name": "mine", "label": "mine",
+        "query": {"combinator": "and", "rules": [
+            {"audience": "cart_left"}, {"field": "is_active_7d", "operator": "=", "value": True},
+        ]},
+    }
+    shared = release.overlap(mine, "cart_left").to_pylist()
+    assert shared[0]["cart_left"] == release.count(mine) == release.count(json.dumps(mine)) > 0
+    who = release.members(mine)["one_id"][0].as_py()
+    verdict = release.explain_audience(who, mine)
+    assert isinstance(verdict, guiyi.Verdict)
+    assert (verdict.holds, verdict.parts[0].parts[1].values) == (True, {"is_active_7d": True})
+    spread = release.audience_distribution(mine, "is_active_7d").to_pylist()
+    assert sum(row["count"] for row in spread) == release.count(mine)
+    found = release.audience_since(before, "cart_left")
+    assert found.members_now == len(published)
+    with pytest.raises(guiyi.UsageError, match="not earlier"):
+        before.audience_since(release, "cart_left")
+    with pytest.raises(guiyi.ConfigError, match=r"a group has a `combinator`(.|\n)*\$\.query"):
+        release.count({"name": "a", "label": "a", "query": {"rules": []}})

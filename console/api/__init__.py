@@ -2,5 +2,6 @@
 
 from console.api.app import create_app
 from console.api.context import Context
+from console.api.shelf import Shelf
 
-__all__ = ["Context", "create_app"]
+__all__ = ["Context", "Shelf", "create_app"]

@@ -20,13 +20,11 @@ Each answer is of one release, whole, and says of which."""
 
 
 def create_app(context: Context, others: Iterable[APIRouter] = ()) -> FastAPI:
-    """The API over a lake and the services' database; ``others`` are routers of the services."""
-    shelf = context.shelf()
-
+    """The API by ``context``; ``others`` are routers of the services."""
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        shelf.close()
+        context.shelf.close()
 
     app = FastAPI(
         title="Guiyi", version="1", description=ABOUT, lifespan=life, redoc_url=None,
@@ -36,8 +34,8 @@ def create_app(context: Context, others: Iterable[APIRouter] = ()) -> FastAPI:
     problems.install(app)
     app.add_middleware(BodyLimit)
     for routes in (
-        audiences.router(context, shelf), tags.router(context, shelf),
-        persons.router(context, shelf), releases.router(context, shelf), *others,
+        audiences.router(context), tags.router(context), persons.router(context),
+        releases.router(context), *others,
     ):
         app.include_router(routes)
     shapes.describe(app)

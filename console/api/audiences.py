@@ -13,7 +13,7 @@ from console.api.context import Context, as_of
 from console.api.cursors import Cursor
 from console.api.problems import UnfitError
 from console.api.shapes import AudienceView, asks, gives, reply
-from console.api.shelf import Opened, Shelf
+from console.api.shelf import Opened
 from pipelines import identity
 from pipelines.audiences import check, version
 from pipelines.audiences.explain import explain
@@ -45,12 +45,12 @@ EXAMPLE = {
 PREVIEW = {"audience": EXAMPLE, "sample": 5, "tags": ["city"], "distribution": ["age_band"]}
 
 
-def router(context: Context, shelf: Shelf) -> APIRouter:
+def router(context: Context) -> APIRouter:
     """The routes; each call is on one whole release."""
     routes = APIRouter(prefix="/v1/audiences", tags=["audiences"])
     _read(routes, context)
-    _write(routes, context, shelf)
-    _look(routes, context, shelf)
+    _write(routes, context)
+    _look(routes, context)
     return routes
 
 
@@ -79,7 +79,7 @@ def _read(routes: APIRouter, context: Context) -> None:
         return reply(shapes.Versions(name, [_of_stored(one) for one in found]))
 
 
-def _write(routes: APIRouter, context: Context, shelf: Shelf) -> None:
+def _write(routes: APIRouter, context: Context) -> None:
     @routes.post(
         "", status_code=201, openapi_extra=asks(Audience, EXAMPLE),
         responses=gives(AudienceView, status=201) | gives(AudienceView),
@@ -89,12 +89,12 @@ def _write(routes: APIRouter, context: Context, shelf: Shelf) -> None:
         idempotency_key: Key = None,
     ) -> Response:
         """Keep a new audience; the same one again, or the same Idempotency-Key, is 200."""
-        kept = _keep(context, shelf, actor, audience, None, idempotency_key, is_new=True)
+        kept = _keep(context, actor, audience, None, idempotency_key, is_new=True)
         return _shown(_of_stored(kept.stored), 200 if kept.change == "same" else 201)
 
     @routes.put(
         "/{name}", openapi_extra=asks(Audience, EXAMPLE),
-        responses=gives(AudienceView, problems=[412]),
+        responses=gives(AudienceView),
     )
     def change(
         actor: Writer, name: Named, audience: Annotated[Any, Depends(shapes.body(Audience))],
@@ -107,11 +107,11 @@ def _write(routes: APIRouter, context: Context, shelf: Shelf) -> None:
                 got=audience.name, where="$.name", todo="give both one name",
             )
         expected = _number(if_match)
-        kept = _keep(context, shelf, actor, audience, expected, idempotency_key, is_new=False)
+        kept = _keep(context, actor, audience, expected, idempotency_key, is_new=False)
         return _shown(_of_stored(kept.stored))
 
 
-def _look(routes: APIRouter, context: Context, shelf: Shelf) -> None:
+def _look(routes: APIRouter, context: Context) -> None:
     @routes.post(
         "/preview", openapi_extra=asks(shapes.Preview, PREVIEW),
         responses=gives(shapes.Previewed),
@@ -121,7 +121,7 @@ def _look(routes: APIRouter, context: Context, shelf: Shelf) -> None:
         as_of_text: Annotated[AsOf, Query(alias="as_of")] = None,
     ) -> Response:
         """How many a definition would have, some of them, and how tags are spread among them."""
-        with shelf.open(as_of(as_of_text)) as opened:
+        with context.shelf.open(as_of(as_of_text)) as opened:
             return reply(_previewed(context, opened, wanted))
 
     @routes.get("/{name}/members", responses=gives(shapes.Members))
@@ -132,7 +132,7 @@ def _look(routes: APIRouter, context: Context, shelf: Shelf) -> None:
         """The members, page by page; all pages are of one release and one version."""
         begun = cursors.read(cursor) if cursor else None
         wanted = as_of(as_of_text) if begun is None else begun.release_no
-        with shelf.open(wanted) as opened:
+        with context.shelf.open(wanted) as opened:
             return reply(_page(context, opened, _view(context, name), limit, begun))
 
     @routes.get("/{name}/explain/{who}", responses=gives(shapes.Explained))
@@ -141,12 +141,12 @@ def _look(routes: APIRouter, context: Context, shelf: Shelf) -> None:
         as_of_text: Annotated[AsOf, Query(alias="as_of")] = None,
     ) -> Response:
         """Why a person is in the audience or is not, with the values of each part."""
-        with shelf.open(as_of(as_of_text)) as opened:
+        with context.shelf.open(as_of(as_of_text)) as opened:
             return reply(_explained(context, opened, _view(context, name), who))
 
 
 def _keep(
-    context: Context, shelf: Shelf, actor: Actor, audience: Audience, expected: int | None,
+    context: Context, actor: Actor, audience: Audience, expected: int | None,
     key: str | None, *, is_new: bool,
 ) -> Kept:
     if any(one.name == audience.name for one in context.audiences):
@@ -155,7 +155,7 @@ def _keep(
             got=audience.name, todo="change the file, or give this one another name",
         )
     others = [one for one in context.all_audiences() if one.name != audience.name]
-    with shelf.open() as opened:
+    with context.shelf.open() as opened:
         lists = known_lists(opened.session)
     check(audience, context.tags, others, lists=lists, known=context.known)
     now, made = context.clock(), version(audience)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from console.api.shelf import Shelf
-from lake.store import Lake
 from pipelines.tags.checks import Known
 from schemas.audiences import Audience
 from schemas.errors import UsageError
@@ -19,24 +18,19 @@ from services.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The lake, the services' database, the definitions in force, and the time.
+    """The open releases, the services' database, the definitions in force, and the time.
 
-    ``audiences`` are those declared in files, ``zone`` the programme's, ``region`` the country of
-    phones written without one, ``known`` what sources bring.
+    ``audiences`` are those declared in files, ``region`` the country of phones written without
+    one, ``known`` what sources bring.
     """
 
-    lake: Lake
+    shelf: Shelf
     database: Database
     tags: Sequence[Tag]
     audiences: Sequence[Audience]
-    zone: str
     region: str
     known: Known
     clock: Callable[[], datetime]
-
-    def shelf(self) -> Shelf:
-        """The lake's releases, to be kept open."""
-        return Shelf(self.lake, self.tags, self.zone)
 
     def stored(self) -> list[Stored]:
         """Audiences in force that were made over the API."""

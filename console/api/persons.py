@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from console.api import shapes
 from console.api.context import Context, as_of
 from console.api.shapes import asks, gives, reply
-from console.api.shelf import Opened, Shelf
+from console.api.shelf import Opened
 from pipelines import identity
 from pipelines.tags import show_sparse_tags
 from services.access.api import needs, require
@@ -26,7 +26,7 @@ Clear = Annotated[
 SHOWN = ("type", "value", "kind", "valid_from", "valid_to", "first_on", "last_on", "count_events")
 
 
-def router(context: Context, shelf: Shelf) -> APIRouter:
+def router(context: Context) -> APIRouter:
     """The routes; each call is on one whole release."""
     routes = APIRouter(prefix="/v1/persons", tags=["persons"])
 
@@ -35,7 +35,7 @@ def router(context: Context, shelf: Shelf) -> APIRouter:
     ) -> Response:
         if is_clear:
             require(request, actor, "persons:clear")
-        with shelf.open(as_of(as_of_text)) as opened:
+        with context.shelf.open(as_of(as_of_text)) as opened:
             one_id = identity.find_person(opened.session, who, context.region)
             action = "persons.clear" if is_clear else "persons.read"
             with context.database.session() as session:
@@ -46,7 +46,8 @@ def router(context: Context, shelf: Shelf) -> APIRouter:
                  responses=gives(shapes.Person))
     def find(
         request: Request, actor: Reader,
-        wanted: Annotated[Any, Depends(shapes.body(shapes.Who))], as_of_text: AsOf = None, clear: Clear = False,
+        wanted: Annotated[Any, Depends(shapes.body(shapes.Who))], as_of_text: AsOf = None,
+        clear: Clear = False,
     ) -> Response:
         """A person by an identifier, which then stands in no address and no log."""
         return answer(request, actor, wanted.who, as_of_text, clear)

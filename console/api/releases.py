@@ -10,7 +10,6 @@ from sqlalchemy import text
 from console.api import shapes
 from console.api.context import Context
 from console.api.shapes import ReleaseView, gives, reply
-from console.api.shelf import Shelf
 from lake.releases import Release
 from schemas.errors import NotFoundError
 from services.access.api import needs
@@ -19,7 +18,7 @@ from services.access.core import Actor
 Reader = Annotated[Actor, Depends(needs("releases:read"))]
 
 
-def router(context: Context, shelf: Shelf) -> APIRouter:
+def router(context: Context) -> APIRouter:
     """The routes; ``/health`` alone needs no key."""
     routes = APIRouter(tags=["releases"])
 
@@ -29,7 +28,7 @@ def router(context: Context, shelf: Shelf) -> APIRouter:
         with context.database.reading() as session:
             session.execute(text("SELECT 1"))
         try:
-            newest = shelf.release()
+            newest = context.shelf.release()
         except NotFoundError:
             return reply(shapes.Health(status="empty", release_no=None, business_date=None))
         return reply(
@@ -44,7 +43,8 @@ def router(context: Context, shelf: Shelf) -> APIRouter:
         before: Annotated[int | None, Query(ge=1, description="Only earlier numbers.")] = None,
     ) -> Response:
         """Publications, newest first."""
-        found = [one for one in shelf.releases() if before is None or one.release_no < before]
+        known = context.shelf.releases()
+        found = [one for one in known if before is None or one.release_no < before]
         return reply(shapes.Releases([_view(one) for one in reversed(found[-limit:])]))
 
     @routes.get("/v1/releases/{number}", responses=gives(ReleaseView))
@@ -52,7 +52,7 @@ def router(context: Context, shelf: Shelf) -> APIRouter:
         _actor: Reader, number: Annotated[int, Path(ge=1, le=2**31 - 1)]
     ) -> Response:
         """One publication."""
-        return reply(_view(shelf.release(number)))
+        return reply(_view(context.shelf.release(number)))
 
     return routes
 

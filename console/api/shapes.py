@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date, datetime
+from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 
-from console.api.problems import MEDIA, Problem, UnfitError
+from console.api.problems import MEDIA, STATUSES, Problem, UnfitError
 from schemas.audiences import Audience
 from schemas.errors import FieldError, InputError
 from schemas.measured import Name
@@ -212,19 +213,14 @@ def asks(kind: type[Any], example: Any) -> Json:
 
 
 def gives(
-    kind: type[Any], example: Any = None, *, status: int = 200, problems: Iterable[int] = ()
+    kind: type[Any], example: Any = None, *, status: int = 200
 ) -> dict[int | str, Json]:
-    """What a route says of its answers: ``kind``, and the problems it may have."""
+    """What a route says of its answer, beside the problems that any may have."""
     told: Json = {"schema": {"$ref": REF.format(name=kind.__name__)}}
     if example is not None:
         told["example"] = example
-    problem = {MEDIA: {"schema": {"$ref": REF.format(name="Problem")}}}
-    wrong = {400, 401, 403, 404, 409, 413, 422, 503, *problems}
     said = str(kind.__doc__).split("\n")[0]
-    return {
-        status: {"description": said, "content": {"application/json": told}},
-        **{one: {"description": "A problem.", "content": problem} for one in sorted(wrong)},
-    }
+    return {status: {"description": said, "content": {"application/json": told}}}
 
 
 STRUCTURES: tuple[type[msgspec.Struct], ...] = (
@@ -244,8 +240,22 @@ def describe(app: FastAPI) -> None:
             )
             _, components = msgspec.json.schema_components(STRUCTURES, ref_template=REF)
             schemas = told.setdefault("components", {}).setdefault("schemas", {})
-            told["components"]["schemas"] = {**schemas, **components}
+            for name in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(name, None)
+            schemas |= components
+            for operations in told["paths"].values():
+                for operation in operations.values():
+                    operation["responses"] |= _problems()
             app.openapi_schema = told
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _problems() -> Json:
+    """What any call may be answered with instead."""
+    content = {MEDIA: {"schema": {"$ref": REF.format(name=Problem.__name__)}}}
+    return {
+        str(status): {"description": HTTPStatus(status).phrase, "content": content}
+        for status in sorted({*STATUSES.values(), 405, 413})
+    }

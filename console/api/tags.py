@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from console.api import shapes
 from console.api.context import Context, as_of
 from console.api.shapes import TagView, gives, reply
-from console.api.shelf import Opened, Shelf
+from console.api.shelf import Opened
 from lake.engines.duckdb import quoted
 from pipelines.tags.description import made_of
 from pipelines.tags.listing import listed
@@ -24,14 +24,14 @@ AsOf = Annotated[
 ]
 
 
-def router(context: Context, shelf: Shelf) -> APIRouter:
+def router(context: Context) -> APIRouter:
     """The routes; each call is on one whole release."""
     routes = APIRouter(prefix="/v1/tags", tags=["tags"])
 
     @routes.get("", responses=gives(shapes.Tags))
     def every(_actor: Reader, as_of_text: AsOf = None) -> Response:
         """The tags published of the date, and of how many each is known."""
-        with shelf.open(as_of(as_of_text)) as opened:
+        with context.shelf.open(as_of(as_of_text)) as opened:
             found = [_view(row) for row in listed(opened.session, opened.date).to_pylist()]
             return reply(
                 shapes.Tags(
@@ -44,7 +44,7 @@ def router(context: Context, shelf: Shelf) -> APIRouter:
         _actor: Reader, name: Annotated[str, Path(max_length=100)], as_of_text: AsOf = None
     ) -> Response:
         """One tag: what it is made of, and its spread over everybody."""
-        with shelf.open(as_of(as_of_text)) as opened:
+        with context.shelf.open(as_of(as_of_text)) as opened:
             return reply(_detail(context, opened, name))
 
     return routes

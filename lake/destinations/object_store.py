@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,14 @@ class ObjectStorePlace:
     def __init__(self, where: ObjectStore) -> None:
         url = urlsplit(where.endpoint or "")
         self._where = where
+        if where.endpoint:
+            # The checksums that AWS's library adds by itself come in a trailer that other stores
+            # refuse (411 MissingContentLength); sizes are compared here anyway.
+            os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
         self._files = fs.S3FileSystem(
             access_key=secret(where.access_key), secret_key=secret(where.secret_key),
             endpoint_override=url.netloc or None, scheme=url.scheme or "https",
-            region=where.region or REGION, background_writes=False,
+            region=where.region or REGION, background_writes=False, allow_delayed_open=True,
             request_timeout=where.timeout_s, connect_timeout=where.timeout_s,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=2),
         )

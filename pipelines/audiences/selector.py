@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -18,7 +19,7 @@ from pipelines.audiences.resolve import Book, in_order, resolved
 from pipelines.audiences.tree import Resolved
 from pipelines.tags.published import TagBitmaps
 from schemas.audiences import Audience
-from schemas.errors import NotFoundError
+from schemas.errors import NotFoundError, UsageError
 from schemas.programme import Programme
 from schemas.tag_definitions import Tag
 
@@ -75,6 +76,18 @@ class Selector:
     def contains(self, audience: Audience | str, person_no: int) -> bool:
         """Whether a person is in it: microseconds for an audience by name, once it is known."""
         return person_no in self.members(audience)
+
+    def sample(self, audience: Audience | str, n: int, seed: str) -> list[int]:
+        """``person_no`` of ``n`` members by chance, rising; all when they are fewer.
+
+        The same ``seed`` gives the same of the same members.
+        """
+        members = self.members(audience)
+        if n < 1:
+            raise UsageError("a sample of nobody", expected="1 or more", got=str(n))
+        numbers = members.to_array()
+        chosen = random.Random(seed).sample(range(len(numbers)), min(n, len(numbers)))
+        return [numbers[place] for place in sorted(chosen)]
 
     def resolve(self, audience: Audience | str) -> list[Resolved]:
         """The audience with all that it names, after those that it stands on."""

@@ -115,6 +115,15 @@ def test_all_others_are_as_they_were(published: Lake, erased: Lake) -> None:
     assert rows(erased, members) == rows(published, members) != []
 
 
+def test_births_on_an_erased_row_are_kept_for_others(erased: Lake) -> None:
+    (receipt,) = erasures.receipts(erased)
+    assert receipt["remembered"]["births_of_others"] == 1
+    assert rows(
+        erased,
+        "SELECT count(*) FROM persons JOIN birth_tombstones ON birth_event_id = event_id",
+    ) == [(1,)]
+
+
 def test_the_account_of_every_file_still_adds_up(erased: Lake) -> None:
     broken = rows(
         erased,
@@ -149,7 +158,7 @@ def test_nothing_brings_the_person_back(lake: Lake) -> None:
     pattern = spelt(SPELT)
     assert [p for p in landing_files(lake) if pattern.search(unpacked(p))] == []
     broken = "SELECT count(*) FROM quarantine WHERE file LIKE 'again/%'"
-    assert rows(lake, broken) == [(3,)], "of others: one of the app, one of nobody; z;1;2"
+    assert rows(lake, broken) == [(2,)], "of others: one of the app, one of nobody's source"
 
 
 def test_after_the_retention_no_file_has_a_byte(lake: Lake) -> None:

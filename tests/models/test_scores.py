@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from models.logistic import Logistic
 from models.moments import NOW
 from models.scores import Scorer
 from schemas.model_definitions import Model
+from tests import tiny
 
 FITTED = Logistic(["a", "b"], ["none", "log"], [1.0, 0.0], [2.0, 1.0], [1.0, -3.0], 0.0, 1.0, 0.0)
 
@@ -75,3 +77,19 @@ def test_rows_of_a_date_have_the_columns_of_the_table(bought: Draft) -> None:
     scores.create(bought.session)
     found = bought.session.table(scores.published(day))
     assert found.column_names[1:] == scores.SCHEMA.names
+
+
+def test_a_model_for_advertising_scores_only_who_has_allowed_it(
+    tmp_path: Path
+) -> None:
+    with tiny.tiny_draft(tmp_path) as draft:
+        scorer = dataclasses.replace(people(draft.session, 60), purpose="advertising")
+        tiny.put_persons(draft, {f"p{n:07}": [n] for n in range(60)})
+        said = [(1, "granted", 3), (2, "granted", 3), (2, "withdrawn", 1), (4, "granted", 2)]
+        tiny.append(draft, "consents", [
+            tiny._when(number, bundle, tiny.at(days_ago))
+            | {"purpose": "advertising", "channel": "any", "status": status}
+            for number, (bundle, status, days_ago) in enumerate(said)
+        ])
+        found = rows_of(draft.session, scorer, 100)
+    assert [row[2] for row in found] == ["p0000001", "p0000004"]

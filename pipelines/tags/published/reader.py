@@ -71,8 +71,11 @@ class TagBitmaps:
         """Persons of whom the tag's value is known."""
         return self.tag(tag).known()
 
-    def where(self, tag: str, operator: Operator, value: Any = None) -> AbstractBitMap:
-        """Persons of whom the comparison is true, as SQL would choose them.
+    def where(
+        self, tag: str, operator: Operator, value: Any = None,
+        among: AbstractBitMap | None = None,
+    ) -> AbstractBitMap:
+        """Persons of whom the comparison is true, as SQL would choose them; only ``among``, if given.
 
         UsageError for an operator that there is not or a value of the wrong type, NotFoundError for
         a tag without bitmaps.
@@ -83,8 +86,8 @@ class TagBitmaps:
                 expected="one of " + ", ".join(get_args(Operator)), got=str(operator),
             )
         if operator == "null":
-            return self._everyone - self.known(tag)
-        return self.tag(tag).where(Comparison(operator, value))
+            return (self._everyone if among is None else among) - self.known(tag)
+        return self.tag(tag).where(Comparison(operator, value), among)
 
     def tag(self, name: str) -> TagBits:
         """The bitmaps of one tag."""

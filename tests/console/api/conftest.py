@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 
+from console.api import Shelf
 from jobs import settings
-from jobs.serve import composed
-from lake.store import Lake
+from jobs.serve import composed, context
+from lake.store import Lake, open_lake
+from pipelines.tags import declared
 from services.database import Database, open_database
 from tests.console.api.calling import Caller, Clock, key_of
 
@@ -27,9 +30,20 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
+@pytest.fixture(scope="session")
+def shelf(sample_lake: Lake) -> Iterator[Shelf]:
+    """The sample's releases, opened once for all tests."""
+    settled = settings.read()
+    opened = Shelf(sample_lake, declared(settled.tags), settled.programme.zone)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def app(sample_lake: Lake, database: Database, clock: Clock) -> FastAPI:
-    return composed(sample_lake, database, settings.read(), clock)
+def app(shelf: Shelf, database: Database, clock: Clock, tmp_path: Path) -> FastAPI:
+    """Its hand-overs and erasures are of an empty lake: the sample is only read."""
+    settled, empty = settings.read(), open_lake(tmp_path)
+    return composed(empty, settled, replace(context(empty, settled, database, clock), shelf=shelf))
 
 
 @pytest.fixture

@@ -168,3 +168,11 @@ def test_every_command_of_audiences_has_a_conf_and_a_file(desk: Desk) -> None:
     for name, command in group.commands.items():
         options = {option for one in command.params for option in one.opts}
         assert {"--conf", "--file", "--data", "--format"} <= options, name
+
+
+@pytest.mark.parametrize("name", ["minimal", "reference"])
+def test_the_examples_are_right(name: str, tmp_path: Path) -> None:
+    path = conf.folder() / "examples" / f"audiences-{name}.yml"
+    nowhere = str(tmp_path / "no_lake")
+    done = CliRunner().invoke(app, ["audience", "check", "--file", str(path), "--data", nowhere])
+    assert done.exit_code == 0, done.output

@@ -27,6 +27,7 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it listens."""
+        assert not _listens(self.port), "it runs already"
         self._process = subprocess.Popen(
             self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             cwd=Path(__file__).parents[3],

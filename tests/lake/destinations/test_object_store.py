@@ -16,19 +16,19 @@ from tests.lake.destinations.servers import Server, free_port, is_whole, package
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("store")
     (folder / "audiences").mkdir()
-    with rclone("s3", folder, "--auth-key", "id,secret") as server:
+    with rclone("s3", folder, "--auth-key", "an-access-key,secret-of-it") as server:
         yield server
 
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STORE_ID", "id")
-    monkeypatch.setenv("STORE_SECRET", "secret")
+    monkeypatch.setenv("STORE_ID", "an-access-key")
+    monkeypatch.setenv("STORE_SECRET", "secret-of-it")
 
 
 def place(port: int, prefix: str, bucket: str = "audiences") -> ObjectStorePlace:
     return ObjectStorePlace(ObjectStore(
-        bucket=bucket, prefix=prefix, endpoint=f"http://127.0.0.1:{port}", timeout_s=2,
+        bucket=bucket, prefix=prefix, endpoint=f"http://127.0.0.1:{port}", timeout_s=10,
         access_key="STORE_ID", secret_key="STORE_SECRET",
     ))
 
@@ -98,6 +98,6 @@ def test_credentials_come_from_the_environment_or_a_file_that_it_names(
     monkeypatch.delenv("STORE_SECRET")
     with pytest.raises(ConfigError, match="STORE_SECRET is not given(.|\n)*STORE_SECRET_FILE"):
         place(store.port, "file")
-    (tmp_path / "secret").write_text("secret\n")
+    (tmp_path / "secret").write_text("secret-of-it\n")
     monkeypatch.setenv("STORE_SECRET_FILE", str(tmp_path / "secret"))
     assert place(store.port, "file").deliver(package(tmp_path)).is_new

@@ -47,7 +47,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 def place(port: int, path: str, key: paramiko.PKey = KEY) -> SftpPlace:
     return SftpPlace(Sftp(
         host="127.0.0.1", port=port, user="guiyi", path=path, host_key=shown(key),
-        password="SFTP_PASSWORD", timeout_s=5,
+        password="SFTP_PASSWORD", timeout_s=20,
     ))
 
 
@@ -65,7 +65,7 @@ def test_a_private_key_opens_it_too(
     monkeypatch.setenv("SFTP_KEY", text_of(OTHER))
     to = SftpPlace(Sftp(
         host="127.0.0.1", port=server.port, user="guiyi", path="by_key", host_key=shown(KEY),
-        private_key="SFTP_KEY", timeout_s=5,
+        private_key="SFTP_KEY", timeout_s=20,
     ))
     assert to.deliver(package(tmp_path)).is_new
 
