@@ -21,18 +21,29 @@ from schemas.tag_definitions import Tag, Type
 
 DAY, CUT = date(2017, 6, 30), datetime(2017, 7, 1, tzinfo=UTC)
 ZONE = "Asia/Shanghai"
+_H = [f"hash(i + {number}000000007)" for number in range(14)]
 VALUES: dict[str, tuple[Type, str]] = {
-    "city": ("text", "CASE WHEN hash(i, 1) % 5 > 0 THEN CASE WHEN hash(i, 2) % 20 = 0 THEN '北京' "
-                     "ELSE 'city ' || CAST(sqrt(hash(i, 3) % 90000) AS INT) END END"),
-    "likes_coffee": ("boolean", "CASE WHEN hash(i, 4) % 10 > 0 THEN hash(i, 5) % 10 < 3 END"),
-    "is_active_7d": ("boolean", "hash(i, 6) % 4 = 0"),
-    "gender": ("text", "CASE WHEN hash(i, 7) % 5 > 0 THEN CASE WHEN hash(i, 8) % 2 = 0 "
-                       "THEN 'female' ELSE 'male' END END"),
-    "orders_90d": ("integer", "CAST(exp((hash(i, 9) % 1000) / 250.0) AS BIGINT) - 1"),
-    "spent_90d": ("number", "CASE WHEN hash(i, 10) % 10 > 0 "
-                            "THEN round(exp((hash(i, 11) % 1000000) / 110000.0), 2) END"),
-    "born": ("date", "CASE WHEN hash(i, 12) % 3 > 0 "
-                     "THEN DATE '1950-01-01' + CAST(hash(i, 13) % 20000 AS INT) END"),
+    "city": (
+        "text",
+        f"CASE WHEN {_H[1]} % 5 > 0 THEN CASE WHEN {_H[2]} % 20 = 0 THEN '北京' "
+        f"ELSE 'city ' || CAST(sqrt({_H[3]} % 90000) AS INT) END END",
+    ),
+    "likes_coffee": ("boolean", f"CASE WHEN {_H[4]} % 10 > 0 THEN {_H[5]} % 10 < 3 END"),
+    "is_active_7d": ("boolean", f"{_H[6]} % 4 = 0"),
+    "gender": (
+        "text",
+        f"CASE WHEN {_H[7]} % 5 > 0 THEN CASE WHEN {_H[8]} % 2 = 0 THEN 'female' ELSE 'male' "
+        "END END",
+    ),
+    "orders_90d": ("integer", f"CAST(exp(({_H[9]} % 1000) / 250.0) AS BIGINT) - 1"),
+    "spent_90d": (
+        "number",
+        f"CASE WHEN {_H[10]} % 10 > 0 THEN round(exp(({_H[11]} % 1000000) / 110000.0), 2) END",
+    ),
+    "born": (
+        "date",
+        f"CASE WHEN {_H[12]} % 3 > 0 THEN DATE '1950-01-01' + CAST({_H[13]} % 20000 AS INT) END",
+    ),
 }
 """The type of each tag, and its value of person i."""
 AUDIENCES: dict[str, tuple[list[dict[str, Any]], str]] = {

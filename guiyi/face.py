@@ -227,7 +227,9 @@ class Release:
     def _defined_as(self, audience: str | Mapping[str, Any]) -> Audience:
         if isinstance(audience, str) and not audience.lstrip().startswith("{"):
             return self._view.audience(audience)
-        return definition(audience)
+        given = definition(audience)
+        self._defined.require_right(given)
+        return given
 
     def _known_audience(self, name: str) -> None:
         rows = self._session.rows("SELECT DISTINCT audience FROM audience_members")

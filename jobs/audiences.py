@@ -43,6 +43,12 @@ class Defined:
     errors: dict[str, list[ConfigError]]
     zone: str
     region: str
+    known: Known | None = None
+    """What sources bring, which leaves about events are held to."""
+
+    def require_right(self, one: Audience) -> None:
+        """ConfigError unless ``one``, in force or not, can be computed."""
+        check(one, self.tags, self.audiences, known=self.known)
 
     def faults(self, names: Sequence[str]) -> list[ConfigError]:
         """The faults that keep these audiences from being computed."""
@@ -98,9 +104,10 @@ def read(
     origins |= {name: one.lines.at("$", "name").rpartition(":")[0] for name, one in placed.items()}
     sources, models = conf.load("sources", Source, folder), conf.load("models", Model, folder)
     tags = checked(conf.load_placed("tags", TagFile, folder), sources, models)
-    errors = _faults(audiences, placed, tags, _lists(lake), Known(sources, models))
+    known = Known(sources, models)
+    errors = _faults(audiences, placed, tags, _lists(lake), known)
     (programme,) = conf.load("programme.yml", Programme, folder)
-    return Defined(audiences, origins, tags, errors, programme.zone, programme.region)
+    return Defined(audiences, origins, tags, errors, programme.zone, programme.region, known)
 
 
 def definition(given: Mapping[str, Any] | str) -> Audience:
@@ -109,12 +116,18 @@ def definition(given: Mapping[str, Any] | str) -> Audience:
         if isinstance(given, str):
             return msgspec.json.decode(given, type=Audience)
         return msgspec.convert(given, Audience)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except RecursionError:
+        raise ConfigError(
+            "the definition is nested too deeply", expected="at most 100 groups in each other",
+            got="hundreds", where="audience at $.query",
+            todo="write less into each other, e.g. name audiences in audiences",
+        ) from None
+    except msgspec.DecodeError as error:
         what, *places = re.split(r" - at `\$([^`]*)`", str(error))
         place = "".join(reversed(places[::2]))
         check = error.__cause__ if isinstance(error.__cause__, FieldError) else None
         raise ConfigError(
-            what or "the tree is too deep", where=f"audience at ${place}",
+            what, where=f"audience at ${place}",
             expected=(check and check.expected) or "the shape of an audience",
             todo=(check and check.todo) or "see the schema of Audience in docs/definitions.md",
         ) from None

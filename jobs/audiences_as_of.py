@@ -19,12 +19,14 @@ from lake.releases import Release
 from lake.store import Lake
 from pipelines.audiences import version
 from pipelines.audiences.compared import Difference, difference, told
-from pipelines.audiences.explain import explain
+from pipelines.audiences.explain import Verdict, explain
 from pipelines.audiences.view import MEMBERS, View, overlap
 from pipelines.identity import find_person
 from schemas.audiences import Audience
 from schemas.errors import NotFoundError, UsageError
 from schemas.tag_definitions import Tag
+
+_MARKS = {True: "yes", False: "no", None: "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,9 @@ def opened(lake: Lake, defined: Defined, as_of: date | int | None = None) -> Ite
 
 
 def require_kept(lake: Lake, release: Release) -> None:
-    """NotFoundError unless every file of the release is there."""
+    """NotFoundError unless every file of the release is there; the newest is always kept."""
+    if release.release_no == lake.release().release_no:
+        return
     for name in release.versions:
         for file in release.files(name):
             if not Path(file.path).exists():
@@ -153,8 +157,13 @@ def require_kept(lake: Lake, release: Release) -> None:
                 )
 
 
-def compared(then: AsOf, now: AsOf, name: str, limit: int) -> dict[str, Any]:
-    """Who came, went and stayed in an audience between two releases; ``limit`` rows of each."""
+def compared(
+    then: AsOf, now: AsOf, name: str, limit: int, *, is_why: bool = False
+) -> dict[str, Any]:
+    """Who came, went and stayed in an audience between two releases; ``limit`` rows of each.
+
+    With ``is_why`` the rows say which parts of the audience hold now and did not, or the other way.
+    """
     if then.release.business_date >= now.release.business_date:
         raise UsageError(
             "no time lies between the two", expected="--from before --to",
@@ -163,11 +172,35 @@ def compared(then: AsOf, now: AsOf, name: str, limit: int) -> dict[str, Any]:
     one = then.audience(name)
     now.audience(name)
     found = difference(then.view, now.view, name)
+    sides = {side: told(getattr(found, side), limit) for side in ("came", "went", "merged")}
+    for row in [*sides["came"], *sides["went"]] if is_why else ():
+        if row["cause"] in ("joined", "left"):
+            row["changed"] = _changed(then, now, name, row["person_no"])
     return {
         "audience": name, "version": version(one), "from": then.about, "to": now.about,
-        **_counts(found),
-        **{side: told(getattr(found, side), limit) for side in ("came", "went", "merged")},
+        **_counts(found), **sides,
     }
+
+
+def _changed(then: AsOf, now: AsOf, name: str, person_no: int) -> list[str]:
+    """The leaves of which another thing is true of a person now than then, with the values."""
+    sides = [_ends(explain(one.view.selector, name, person_no)) for one in (then, now)]
+    return [
+        f"{before.text}: {_MARKS[before.holds]}{_values(before.values)} then, "
+        f"{_MARKS[after.holds]}{_values(after.values)} now"
+        for before, after in zip(*sides, strict=True) if before.holds is not after.holds
+    ]
+
+
+def _ends(verdict: Verdict) -> list[Verdict]:
+    return [end for part in verdict.parts for end in _ends(part)] or [verdict]
+
+
+def _values(values: dict[str, Any]) -> str:
+    listed = ", ".join(
+        f"{name} {'is unknown' if value is None else value}" for name, value in values.items()
+    )
+    return f" ({listed})" if listed else ""
 
 
 def explained(found: dict[str, Any]) -> str:
@@ -181,14 +214,9 @@ def explained(found: dict[str, Any]) -> str:
 
 
 def _part_lines(part: dict[str, Any], depth: int) -> list[str]:
-    mark = {True: "yes", False: "no", None: "unknown"}[part["holds"]]
-    values = ", ".join(f"{name} {_value(value)}" for name, value in part["values"].items())
-    line = f"{'  ' * depth}{mark:<8}{part['text']}" + (f"  [{values}]" if values else "")
+    values = _values(part["values"])
+    line = f"{'  ' * depth}{_MARKS[part['holds']]:<8}{part['text']}{values}"
     return [line, *(text for one in part["parts"] for text in _part_lines(one, depth + 1))]
-
-
-def _value(value: object) -> str:
-    return "is unknown" if value is None else str(value)
 
 
 def _counts(found: Difference) -> dict[str, Any]:

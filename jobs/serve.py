@@ -17,6 +17,7 @@ from lake.store import Lake, open_lake
 from pipelines.tags import declared
 from pipelines.tags.checks import Known
 from schemas.errors import UsageError
+from services.access import api as access
 from services.access import store
 from services.access.core import Actor
 from services.database import Database, open_database
@@ -49,7 +50,10 @@ def composed(lake: Lake, settled: Settings, given: Context) -> FastAPI:
     """The console's routes and those of every service."""
     desk = Desk(lake, settled, given.database, given.clock)
     erasing = ErasureDesk(lake, settled, given.database, given.clock)
-    return create_app(given, [handovers.router(desk), privacy.router(erasing)])
+    others = [
+        handovers.router(desk), privacy.router(erasing), access.router(given.database)
+    ]
+    return create_app(given, others)
 
 
 @dataclass(frozen=True, slots=True)

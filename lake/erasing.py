@@ -1,25 +1,21 @@
 """Lines of landed files are blanked, so that a rebuild from raw finds nothing of an erased person.
 
 A blanked line stays as an empty one, which is no row, so that the places of all others hold. The
-manifest tells the new size and sum, and how many rows were blanked. Fresh files lie beside the old
-ones until a fresh manifest stands; from then on a run that comes later ends the exchange.
+manifest tells the new size and sum, and how many rows were blanked.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 import msgspec
 
-from lake import crash, locks
+from lake import crash, exchange, locks
 from lake.landing import LOCK_WAIT_S, Delivery, Landing
 from lake.lines import OpenFile, unpacked
 
-_FRESH = ".erasing"
 _GZIP = b"\x1f\x8b"
 _GZIP_TAIL = 8
 
@@ -61,10 +57,11 @@ def redact(landing: Landing, lines: Mapping[str, Collection[int]]) -> list[Deliv
     May be called again after a crash at any point; BusyError when another delivery goes on.
     """
     with locks.exclusive(landing.root, "landing", wait_s=LOCK_WAIT_S):
-        mend(landing)
-        known = landing.deliveries()
+        exchange.mend(landing.root, landing.manifest)
         changed: dict[str, Delivery] = {}
-        for delivery in known:
+        for delivery in landing.deliveries():
+            # What waits without a fresh manifest is of a run that was killed before it stood.
+            exchange.beside(landing.root / delivery.file).unlink(missing_ok=True)
             if delivery.file in lines:
                 fresh, count = blanked(landing.read(delivery), lines[delivery.file])
                 if count:
@@ -72,36 +69,17 @@ def redact(landing: Landing, lines: Mapping[str, Collection[int]]) -> list[Deliv
         if changed:
             crash.point("erase.before_manifest")
             listed = [changed.get(one.file, one) for one in _as_listed(landing)]
-            _durable(
-                _fresh(landing.manifest),
-                b"".join(msgspec.json.encode(one) + b"\n" for one in listed),
-            )
-            mend(landing)
+            told = b"".join(msgspec.json.encode(one) + b"\n" for one in listed)
+            exchange.write(landing.manifest, told)
+            exchange.mend(landing.root, landing.manifest)
     return list(changed.values())
 
 
 def settle(landing: Landing) -> None:
     """End an exchange that a crash left half done, if there is one."""
-    if _fresh(landing.manifest).exists():
+    if exchange.beside(landing.manifest).exists():
         with locks.exclusive(landing.root, "landing", wait_s=LOCK_WAIT_S):
-            mend(landing)
-
-
-def mend(landing: Landing) -> None:
-    """End an exchange that a crash left half done; the caller holds the landing's lock."""
-    manifest = _fresh(landing.manifest)
-    if not manifest.exists():
-        return
-    for line in manifest.read_bytes().splitlines():
-        delivery = msgspec.json.decode(line, type=Delivery)
-        path = landing.root / delivery.file
-        fresh = _fresh(path)
-        if fresh.exists():
-            os.replace(fresh, path)
-            _sync(path.parent)
-            crash.point("erase.between_files")
-    os.replace(manifest, landing.manifest)
-    _sync(landing.root)
+            exchange.mend(landing.root, landing.manifest)
 
 
 def _opened(content: bytes) -> tuple[bytes, str]:
@@ -113,7 +91,7 @@ def _opened(content: bytes) -> tuple[bytes, str]:
 
 
 def _beside(landing: Landing, delivery: Delivery, content: bytes, count: int) -> Delivery:
-    _durable(_fresh(landing.root / delivery.file), content)
+    exchange.write(landing.root / delivery.file, content)
     return msgspec.structs.replace(
         delivery, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest(),
         count_erased=delivery.count_erased + count,
@@ -124,23 +102,3 @@ def _as_listed(landing: Landing) -> list[Delivery]:
     """In the order of the manifest."""
     lines = landing.manifest.read_bytes().split(b"\n")[:-1]
     return [msgspec.json.decode(line, type=Delivery) for line in lines if line]
-
-
-def _fresh(path: Path) -> Path:
-    return path.with_name(path.name + _FRESH)
-
-
-def _durable(path: Path, content: bytes) -> None:
-    with open(path, "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import msgspec
 
-from lake import crash, locks
+from lake import crash, exchange, locks
 from schemas.errors import InputError, NotFoundError, StorageError
 
 LOCK_WAIT_S = 60.0
@@ -65,10 +65,8 @@ class Landing:
         The same path with other bytes, or delivered at another time, is kept beside the first
         as ``path~2``.
         """
-        from lake import erasing  # it stands on this module
-
         with locks.exclusive(self.root, "landing", wait_s=LOCK_WAIT_S):
-            erasing.mend(self)
+            exchange.mend(self.root, self.manifest)
             known = {delivery.file: delivery for delivery in self.deliveries()}
             fresh = []
             for file in files:

@@ -179,9 +179,9 @@ def _counted_now(
     """Persons to score, and features that training knew of some and nobody has today."""
     columns = moments.columns_of(definition)
     counts = ", ".join(f'count("{columns[name]}")' for name in fitted.names)
-    population = moments.column(definition.population)
+    wanted = scores.chosen(moments.column(definition.population), definition.purpose)
     ((total, *known),) = moments.draft.session.rows(
-        f"SELECT count(*), {counts} FROM {NOW} WHERE {scores.chosen(population, definition.purpose)}"
+        f"SELECT count(*), {counts} FROM {NOW} WHERE {wanted}"
     )
     unknown = [
         name for name, count in zip(fitted.names, known, strict=True)

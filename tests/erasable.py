@@ -34,8 +34,10 @@ SPELT = [
     "Ann.Lee@Example.com", "ANN.LEE@EXAMPLE.COM", "ann.lee@example.com", "m7731 0001",
 ]
 SPELT.remove("13900001111")
-GBK_HEADER = ("订单号,行号,下单时间,门店,商品编码,数量,实付金额,优惠券金额,会员卡号,手机号,收货日期,"
-              "售后截止时间,原订单号")
+GBK_HEADER = (
+    "订单号,行号,下单时间,门店,商品编码,数量,实付金额,优惠券金额,"
+    "会员卡号,手机号,收货日期,售后截止时间,原订单号"
+)
 
 
 def _identify(number: str, user: str, day: str, **traits: Any) -> bytes:
@@ -53,7 +55,8 @@ def _app() -> list[bytes]:
         _identify(f"ann{n}", ANN["user"], f"2017-05-{n:02}", phone=phone, email=mail, **beijing)
         for n, (phone, mail) in enumerate(
             [(ANN["phone"], "Ann.Lee@Example.com"), ("138-1234-5678", ANN["email"]),
-             ("１３８１２３４５６７８", "ANN.LEE@EXAMPLE.COM"), ("+86 138 1234 5678", ANN["email"])],
+             ("１３８１２３４５６７８", "ANN.LEE@EXAMPLE.COM"),
+             ("+86 138 1234 5678", ANN["email"])],
             1,
         )
     ]

@@ -94,6 +94,19 @@ def put_lines(draft: Draft, rows: Sequence[tuple[Any, ...]]) -> None:
     )
 
 
+def put_consents(draft: Draft, rows: Sequence[tuple[int, str, str, str, str]]) -> None:
+    """Rows of (bundle, local time, purpose, channel, status)."""
+    append(
+        draft,
+        "consents",
+        [
+            _when(number, row[0], row[1])
+            | {"purpose": row[2], "channel": row[3], "status": row[4], "text_version": "v1"}
+            for number, row in enumerate(rows)
+        ],
+    )
+
+
 def put_products(draft: Draft) -> None:
     append(
         draft,

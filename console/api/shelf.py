@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 
+import duckdb
 from pyroaring import AbstractBitMap
 
 from lake.engines.duckdb import Session
@@ -107,6 +108,9 @@ class Shared:
             except GuiyiError:
                 self._give_back(seat)
                 raise
+            except duckdb.IOException as error:
+                seat.session.con.close()
+                raise self._gone() from error
             except BaseException:
                 seat.session.con.close()
                 raise
@@ -148,12 +152,15 @@ class Shared:
             self.release.open(session)
         except StorageError as error:
             session.con.close()
-            raise NotFoundError(
-                f"release {self.release.release_no} is no longer kept",
-                expected="a kept release", got=str(self.release.release_no), where="as_of",
-                todo="take a newer one; see GET /v1/releases",
-            ) from error
+            raise self._gone() from error
         return Seat(session)
+
+    def _gone(self) -> NotFoundError:
+        return NotFoundError(
+            f"release {self.release.release_no} is no longer kept", expected="a kept release",
+            got=str(self.release.release_no), where="as_of",
+            todo="take a newer one; see GET /v1/releases",
+        )
 
     def _give_back(self, seat: Seat) -> None:
         with self.lock:

@@ -131,6 +131,9 @@ def audience_diff(
     to: Annotated[str, typer.Option("--to", help="Business date of the later release.")],
     files: Files = None,
     limit: Limit = 20,
+    is_why: Annotated[
+        bool, typer.Option("--why", help="Say of each person shown what has changed.")
+    ] = False,
     conf: Conf = None,
     data: DataOption = None,
     form: FormatOption = Format.TEXT,
@@ -143,7 +146,7 @@ def audience_diff(
     first, last = day(from_, "--from"), day(to, "--to")
     opened = audiences_as_of.opened
     with opened(lake, defined, first) as then, opened(lake, defined, last) as now:
-        found = audiences_as_of.compared(then, now, name, limit)
+        found = audiences_as_of.compared(then, now, name, limit, is_why=is_why)
     if form is Format.JSON:
         show.answer(found, form, "")
         return
@@ -151,8 +154,7 @@ def audience_diff(
     for side in ("came", "went", "merged"):
         if found[side]:
             typer.echo(f"\n{side}:")
-            rows = [row | {"person_no": str(row["person_no"])} for row in found[side]]
-            show.rows(side, rows, form)
+            show.rows(side, [_plain(row) for row in found[side]], form)
 
 
 @app.command("overlap")
@@ -219,6 +221,15 @@ def _answer(found: dict[str, Any], form: Format, name: str, rows: list[dict[str,
         f"cut {found['cut']:%Y-%m-%d %H:%M}Z{version}",
     )
     show.rows(name, rows, form)
+
+
+def _plain(row: dict[str, Any]) -> dict[str, str]:
+    """A row of a difference for people: the most telling reason there is."""
+    return {
+        "person_no": str(row["person_no"]), "one_id": row["one_id"],
+        "why": "; ".join(row.get("changed") or [row["why"]]),
+        "other_one_id": row["other_one_id"] or "",
+    }
 
 
 def _compared(found: dict[str, Any]) -> str:

@@ -68,29 +68,42 @@ class Bits:
 
     def side(self, node: Node, *, wanted: bool) -> AbstractBitMap:
         """Who fulfils the tree, or, unless ``wanted``, who fails it."""
+        if isinstance(node, Group):
+            is_true = wanted is not node.is_not
+            if node.is_or is is_true:
+                return union([self.side(part, wanted=is_true) for part in node.parts])
+            return intersection(self._parts(node, wanted=is_true))
         if isinstance(node, TagLeaf):
             operator = node.test.operator if wanted else values.OPPOSITE[node.test.operator]
             return self.bitmaps.where(self.day.column(node.tag), operator, node.test.value)
         if isinstance(node, DidLeaf):
             return self._did(node)[0 if wanted else 1]
-        if isinstance(node, (SequenceLeaf, AudienceLeaf)):
-            inside = self._whole(node)
-            return inside if wanted else self.bitmaps.everyone() - inside
-        parts = self.parts(node.parts, wanted=wanted is not node.is_not)
-        return joined(parts, is_or=node.is_or is (wanted is not node.is_not))
+        inside = self._whole(node)
+        return inside if wanted else self.bitmaps.everyone() - inside
 
     def count(self, resolved: Resolved) -> int:
         """How many are in the audience; the last set of a group is met without being made."""
         audience, node = resolved.audience, resolved.node
         is_more = audience.include or audience.exclude or audience.hold_out or audience.top
-        if is_more or not isinstance(node, Group):
+        if is_more or not isinstance(node, Group) or node.is_or is not node.is_not:
             return len(self.members(resolved))
-        parts = self.parts(node.parts, wanted=not node.is_not)
-        return count_joined(parts, is_or=node.is_or is not node.is_not)
+        *others, last = self._parts(node, wanted=not node.is_not)
+        return intersection(others).intersection_cardinality(last) if others else len(last)
 
-    def parts(self, nodes: tuple[Node, ...], *, wanted: bool) -> list[AbstractBitMap]:
-        """One side of each of several trees."""
-        return [self.side(node, wanted=wanted) for node in nodes]
+    def _parts(self, node: Group, *, wanted: bool) -> list[AbstractBitMap]:
+        """One side of each part, the smallest first; nothing more once one is empty."""
+        found: list[AbstractBitMap] = []
+        for part in sorted(node.parts, key=self._cost):
+            found.append(self.side(part, wanted=wanted))
+            if not found[-1]:
+                return found[-1:]
+        return sorted(found, key=len)
+
+    def _cost(self, node: Node) -> int:
+        """What is at hand comes before what must be put together."""
+        if isinstance(node, TagLeaf):
+            return int(self.bitmaps.tag(self.day.column(node.tag)).form == "slices")
+        return 2 * isinstance(node, Group)
 
     def _whole(self, node: SequenceLeaf | AudienceLeaf) -> AbstractBitMap:
         if isinstance(node, AudienceLeaf):
@@ -149,26 +162,21 @@ class Bits:
         return self._held[query]
 
 
-def joined(parts: list[AbstractBitMap], *, is_or: bool) -> AbstractBitMap:
-    """All who are in any, or in each, of several sets; the smallest are met first."""
-    if len(parts) == 1:
-        return parts[0]
-    if is_or:
-        return BitMap.union(*parts)
-    first, second, *others = sorted(parts, key=len)
-    found = first & second
-    for other in others:
-        found &= other
+def union(parts: list[AbstractBitMap]) -> AbstractBitMap:
+    """All who are in any of the sets."""
+    return parts[0] if len(parts) == 1 else BitMap.union(*parts)
+
+
+def intersection(parts: list[AbstractBitMap]) -> AbstractBitMap:
+    """All who are in each of the sets, which are met in their order."""
+    found = parts[0]
+    for number, part in enumerate(parts[1:]):
+        # The first is somebody else's; what was made of it is changed in place.
+        if number:
+            found &= part
+        else:
+            found = found & part
     return found
-
-
-def count_joined(parts: list[AbstractBitMap], *, is_or: bool) -> int:
-    """How many ``joined`` would give."""
-    if len(parts) == 1:
-        return len(parts[0])
-    *others, last = parts if is_or else sorted(parts, key=len)
-    found = joined(others, is_or=is_or)
-    return found.union_cardinality(last) if is_or else found.intersection_cardinality(last)
 
 
 def as_array(persons: AbstractBitMap) -> pa.Array:

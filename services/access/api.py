@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
 
 from services.access import core, store
 from services.access.core import Actor, Scope, UnknownKeyError
@@ -88,3 +89,68 @@ def _named(request: Request) -> str:
     """The name in a path. What has not the form of one may be a phone number, and is left out."""
     name = str(request.path_params.get("name", ""))
     return name if _NAME.fullmatch(name) else ""
+
+
+Manager = Annotated[Actor, Depends(needs("access:manage"))]
+
+
+class KeyView(BaseModel):
+    """One key as it may be shown: never the key."""
+
+    key_id: str
+    name: str
+    role: str
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class KeyList(BaseModel):
+    """Keys, oldest first."""
+
+    keys: list[KeyView]
+
+
+class NoteView(BaseModel):
+    """One line of the log: who did what, or was refused it."""
+
+    number: int
+    at: datetime
+    actor: str
+    role: str
+    action: str
+    what: str
+    outcome: str
+
+
+class NoteList(BaseModel):
+    """Lines of the log, newest first."""
+
+    lines: list[NoteView]
+
+
+def router(database: Database) -> APIRouter:
+    """The routes that show keys and the log; keys are made at the command line only."""
+    routes = APIRouter(prefix="/v1/access", tags=["access"])
+
+    @routes.get("/keys")
+    def keys(_actor: Manager) -> KeyList:
+        """All keys: whose, of which role, until when."""
+        with database.reading() as session:
+            found = store.keys(session)
+        return KeyList(keys=[KeyView.model_validate(one, from_attributes=True) for one in found])
+
+    @routes.get("/audit")
+    def audit(
+        _actor: Manager, limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        before: Annotated[int | None, Query(ge=1, description="Only earlier numbers.")] = None,
+    ) -> NoteList:
+        """Who did what, and who was refused, newest first."""
+        with database.reading() as session:
+            found = store.audit(session, limit, before=before)
+        return NoteList(
+            lines=[NoteView.model_validate(one, from_attributes=True) for one in found]
+        )
+
+    return routes

@@ -16,7 +16,7 @@ Role = Literal["admin", "analyst", "marketer", "service"]
 Scope = Literal[
     "audiences:read", "audiences:write", "tags:read", "persons:read", "persons:clear",
     "releases:read", "handovers:read", "handovers:write", "handovers:approve",
-    "privacy:read", "privacy:export", "privacy:erase", "access:manage",
+    "privacy:read", "privacy:erase", "access:manage",
 ]
 
 ROLES: dict[Role, frozenset[Scope]] = {

@@ -128,10 +128,16 @@ def count_holding(session: Session, now: datetime) -> int:
     return session.scalar(query) or 0
 
 
-def audit(session: Session, limit: int, actor: str | None = None) -> Sequence[Note]:
-    """The newest ``limit`` lines of the log, newest first; of one actor where named."""
+def audit(
+    session: Session, limit: int, actor: str | None = None, before: int | None = None
+) -> Sequence[Note]:
+    """The newest ``limit`` lines of the log, newest first; of one actor, before a number."""
     query = select(Note).order_by(Note.number.desc()).limit(limit)
-    return session.scalars(query if actor is None else query.where(Note.actor == actor)).all()
+    if actor is not None:
+        query = query.where(Note.actor == actor)
+    if before is not None:
+        query = query.where(Note.number < before)
+    return session.scalars(query).all()
 
 
 def _known(session: Session, key_id: str) -> Key:

@@ -79,6 +79,14 @@ def test_two_releases_are_compared_the_earlier_one_first(lake: Lake) -> None:
         found = audiences_as_of.compared(then, now, "high", 1)
         assert (found["count_came"], found["count_went"], found["count_merged"]) == (3, 4, 2)
         assert [len(found[side]) for side in ("came", "went", "merged")] == [1, 1, 1]
+        told = audiences_as_of.compared(then, now, "high", 0, is_why=True)
+        assert {row["one_id"]: row.get("changed") for row in told["came"]} == {
+            "joins": ["level at least 3: no (level 1) then, yes (level 3) now"],
+            "fresh": None, "child": None,
+        }
+        assert told["went"][0]["changed"] == [
+            "level at least 3: yes (level 4) then, unknown (level is unknown) now"
+        ]
         with pytest.raises(UsageError, match="--from before --to"):
             audiences_as_of.compared(now, then, "high", 1)
 
@@ -95,7 +103,7 @@ def test_one_person_is_explained_leaf_by_leaf(now: AsOf) -> None:
     text = audiences_as_of.explained(found)
     assert not found["is_member"]
     assert "is not in high" in text
-    assert "[level 1]" in text
+    assert "(level 1)" in text
 
 
 def test_a_release_whose_files_are_gone_says_so(tmp_path: Path) -> None:

@@ -14,11 +14,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import erase, erasures, exports, rebuild, release
+from jobs import erase, erasures, exports, rebuild, release, subject
 from jobs.run import clock as now
 from lake.store import Lake
+from pipelines.identity import find_person
+from pipelines.identity.consent import explain_consent
+from pipelines.tags.published import TagBitmaps, version_on
 from schemas import catalog
-from schemas.errors import NothingToDo, NotFoundError
+from schemas.errors import InputError, NotFoundError, NothingToDo, StorageError, UsageError
 from tests.erasable import ANN, FIRST, LAST, SPELT, files, landed, settled
 from tests.pipelines.ingest.feeds import File
 
@@ -72,18 +75,17 @@ HISTORY = {"releases", "identity_moves", "identity_changes", "identity_runs", "i
 def state(lake: Lake) -> dict[str, list[tuple[object, ...]]]:
     """Every table of the last date, as sorted rows, save those that tell of publications."""
     found = {}
-    for name, table in catalog.TABLES.items():
-        if name in HISTORY:
-            continue
-        is_of_date = table.partition == "business_date" and table.mode == "partition"
-        is_of_date &= name not in ("sightings", "partials", "partial_values")
-        where = f" WHERE business_date = DATE '{LAST}'" if is_of_date else ""
-        leave = " EXCLUDE (previous_date, share_known_change, distance)"
-        columns = f"*{leave if name == 'tag_coverage' else ''}"
-        found[name] = sorted(
-            rows(lake, f'SELECT CAST(t AS VARCHAR) FROM (SELECT {columns} FROM "{name}"{where}) t'),
-            key=str,
-        )
+    with lake.reader() as session:
+        for name, table in catalog.TABLES.items():
+            if name in HISTORY:
+                continue
+            is_of_date = table.partition == "business_date" and table.mode == "partition"
+            is_of_date &= name not in ("sightings", "partials", "partial_values")
+            where = f" WHERE business_date = DATE '{LAST}'" if is_of_date else ""
+            leave = " EXCLUDE (previous_date, share_known_change, distance)"
+            columns = f"*{leave if name == 'tag_coverage' else ''}"
+            inner = f'SELECT {columns} FROM "{name}"{where}'
+            found[name] = session.rows(f"SELECT CAST(t AS VARCHAR) FROM ({inner}) t ORDER BY 1")
     return found
 
 
@@ -132,6 +134,64 @@ def test_the_account_of_every_file_still_adds_up(erased: Lake) -> None:
     )
     assert broken == []
     assert rows(erased, "SELECT sum(count_erased) > 10 FROM deliveries") == [(True,)]
+
+
+def test_bitmaps_of_earlier_dates_are_made_anew(published: Lake, erased: Lake) -> None:
+    ((number,),) = rows(
+        published, "SELECT DISTINCT person_no FROM persons JOIN tenures USING (one_id) JOIN "
+        f"identifiers AS i USING (identifier_key) WHERE i.value = '{ANN['user']}'"
+    )
+    for day in (FIRST, LAST):
+        with published.reader() as session:
+            old = TagBitmaps.open(published.snapshots, version_on(session, day))
+        with erased.reader() as session:
+            fresh = TagBitmaps.open(erased.snapshots, version_on(session, day))
+            tagged = session.rows(
+                f"SELECT person_no FROM tag_values WHERE business_date = DATE '{day}' "
+                "AND city = '北京' ORDER BY 1"
+            )
+        assert number in old.everyone()
+        assert set(fresh.everyone()) == set(old.everyone()) - {number}
+        assert [(one,) for one in fresh.where("city", "=", "北京")] == tagged
+
+
+def test_what_is_held_is_read_by_the_person(published: Lake) -> None:
+    found = subject.everything(published, settled(), ANN["phone"])
+    values = {row["value"] for row in found["identifiers"]}
+    assert {ANN["user"], "+8613812345678", "ann.lee@example.com"} <= values
+    assert sorted(row["order_id"] for row in found["orders"]) == ["G1", "O1", "O2"]
+    assert {row["reason"] for row in found["rows that could not be read"]} >= {
+        "broken_json", "bad_number", "unknown_source",
+    }
+    assert len(found["exports"]) == 2
+    assert found["tags by date"][-1]["tags"]["城市 (city)"] == "北京"
+    with pytest.raises(StorageError, match="could not be written"):
+        subject.write(published.root / "landing" / "landing.jsonl", b"")
+
+
+def test_what_is_allowed_is_told_with_its_proof(published: Lake) -> None:
+    with published.reader() as session:
+        one_id = find_person(session, ANN["user"], "CN")
+        told = explain_consent(session, one_id, published.release().cut)
+    allowed = {(row["purpose"], row["channel"]): row for row in told["verdicts"]}
+    assert allowed["export", "any"]["allowed"]
+    assert allowed["export", "any"]["decided by"] == "consents k0, text v1"
+
+
+def test_a_reason_that_names_the_person_is_refused(published: Lake) -> None:
+    for reason in ("138 1234 5678 asked", f"letter of {ANN['email']}"):
+        with pytest.raises(UsageError, match="tells who it is"):
+            erase.land(
+                published, settled(), ANN["user"], reason=reason, author="a", clock=clock,
+                dry_run=True,
+            )
+
+
+def test_a_receipt_that_was_changed_is_not_genuine(erased: Lake) -> None:
+    (receipt,) = erasures.receipts(erased)
+    erasures.require_genuine(erased, receipt)
+    with pytest.raises(InputError, match="not genuine"):
+        erasures.require_genuine(erased, receipt | {"release": 99})
 
 
 def test_erasing_again_is_nothing_to_do(erased: Lake) -> None:

@@ -79,17 +79,14 @@ def test_rows_of_a_date_have_the_columns_of_the_table(bought: Draft) -> None:
     assert found.column_names[1:] == scores.SCHEMA.names
 
 
-def test_a_model_for_advertising_scores_only_who_has_allowed_it(
-    tmp_path: Path
-) -> None:
+def test_a_model_for_advertising_scores_only_who_has_allowed_it(tmp_path: Path) -> None:
     with tiny.tiny_draft(tmp_path) as draft:
         scorer = dataclasses.replace(people(draft.session, 60), purpose="advertising")
         tiny.put_persons(draft, {f"p{n:07}": [n] for n in range(60)})
         said = [(1, "granted", 3), (2, "granted", 3), (2, "withdrawn", 1), (4, "granted", 2)]
-        tiny.append(draft, "consents", [
-            tiny._when(number, bundle, tiny.at(days_ago))
-            | {"purpose": "advertising", "channel": "any", "status": status}
-            for number, (bundle, status, days_ago) in enumerate(said)
+        tiny.put_consents(draft, [
+            (bundle, tiny.at(days_ago), "advertising", "any", status)
+            for bundle, status, days_ago in said
         ])
         found = rows_of(draft.session, scorer, 100)
     assert [row[2] for row in found] == ["p0000001", "p0000004"]

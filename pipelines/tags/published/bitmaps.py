@@ -103,42 +103,34 @@ class TagBits:
         """Persons of whom the value is known."""
         return self.bitmap("known")
 
-    def where(self, test: Comparison, among: AbstractBitMap | None = None) -> AbstractBitMap:
+    def where(self, test: Comparison) -> AbstractBitMap:
         """Persons of whom the comparison is true; for lists, that any element makes it so.
 
-        Only those ``among`` are asked of, if given: slices are the faster the fewer these are.
         `null` is not asked here: it needs to know everyone. UsageError for a value that the
         tag's type cannot be compared with.
         """
         operator, known = test.operator, self.bitmap("known")
-        is_opposite = operator in _OPPOSITE
-        if among is not None and (self.form == "slices" or is_opposite or operator == "notNull"):
-            known = known & among
         if operator == "notNull":
             return known
-        if is_opposite:
-            return known - self._inside(_OPPOSITE[operator], test.value, known)
-        found = self._inside(operator, test.value, known)
-        return found if among is None or self.form == "slices" else found & among
+        if operator in ("!=", "notIn", "notBetween"):
+            return known - self._inside(_OPPOSITE[operator], test.value)
+        return self._inside(operator, test.value)
 
-    def _inside(
-        self, operator: str, value: Scalar | list[Scalar] | None, known: AbstractBitMap
-    ) -> AbstractBitMap:
+    def _inside(self, operator: str, value: Scalar | list[Scalar] | None) -> AbstractBitMap:
         given = value if isinstance(value, list) else [value]
         if None in given or not given or (operator == "between" and len(given) != 2):
             raise self._unfit(operator, value)
         places = [self._place(operator, one) for one in given]
         if operator in ("=", "in"):
-            found = sorted({one for one in places if one[0] < one[1]})
-            return _union([self._ranks(*one, known) for one in found])
+            return _union([self._ranks(*one) for one in sorted(set(places)) if one[0] < one[1]])
         if operator == "between":
-            return self._ranks(places[0][0], places[1][1], known)
+            return self._ranks(places[0][0], places[1][1])
         (below, above), = places
         first, after = {
             "<": (0, below), "<=": (0, above), ">": (above, len(self.values)),
             ">=": (below, len(self.values)),
         }[operator]
-        return self._ranks(first, after, known)
+        return self._ranks(first, after)
 
     def _place(self, operator: str, value: Any) -> tuple[int, int]:
         """Count of values below ``value``, and of those not above it."""
@@ -162,21 +154,18 @@ class TagBits:
         except ValueError:
             raise self._unfit(operator, text) from None
 
-    def _ranks(self, first: int, after: int, known: AbstractBitMap) -> AbstractBitMap:
-        """Who has one of the values from place ``first`` up to ``after``.
-
-        Of slices, who of ``known`` has; of values, whoever has.
-        """
+    def _ranks(self, first: int, after: int) -> AbstractBitMap:
+        """Who has one of the values from place ``first`` up to ``after``."""
         if after <= first:
             return BitMap()
+        known = self.bitmap("known")
         if self.form == "slices":
             count = (len(self.values) - 1).bit_length()
             return slices.between(_Lazy(self.bitmap, count), known, first, after)
         inside = range(first, after)
         others = [place for place in range(len(self.values)) if place not in inside]
         if self.kind != "texts" and len(others) < len(inside):
-            everyone = self.bitmap("known")
-            return everyone - _union([self.bitmap(str(n)) for n in others]) if others else everyone
+            return known - _union([self.bitmap(str(n)) for n in others]) if others else known
         return _union([self.bitmap(str(n)) for n in inside])
 
     def _unfit(self, operator: str, value: object) -> UsageError:

@@ -71,11 +71,8 @@ class TagBitmaps:
         """Persons of whom the tag's value is known."""
         return self.tag(tag).known()
 
-    def where(
-        self, tag: str, operator: Operator, value: Any = None,
-        among: AbstractBitMap | None = None,
-    ) -> AbstractBitMap:
-        """Persons of whom the comparison is true, as SQL would choose them; only ``among``, if given.
+    def where(self, tag: str, operator: Operator, value: Any = None) -> AbstractBitMap:
+        """Persons of whom the comparison is true, as SQL would choose them.
 
         UsageError for an operator that there is not or a value of the wrong type, NotFoundError for
         a tag without bitmaps.
@@ -86,8 +83,8 @@ class TagBitmaps:
                 expected="one of " + ", ".join(get_args(Operator)), got=str(operator),
             )
         if operator == "null":
-            return (self._everyone if among is None else among) - self.known(tag)
-        return self.tag(tag).where(Comparison(operator, value), among)
+            return self._everyone - self.known(tag)
+        return self.tag(tag).where(Comparison(operator, value))
 
     def tag(self, name: str) -> TagBits:
         """The bitmaps of one tag."""

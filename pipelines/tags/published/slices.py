@@ -33,43 +33,52 @@ def sliced(codes: NDArray[np.uint32], count_ranks: int) -> list[BitMap]:
     return found
 
 
-def below(slices: Sequence[BitMap], known: AbstractBitMap, rank: int) -> AbstractBitMap:
+def below(slices: Sequence[BitMap], known: BitMap, rank: int) -> AbstractBitMap:
     """Who of ``known`` has a lower rank than ``rank``; reads no slice that cannot matter.
 
-    The greatest digit first: those who still are as ``rank`` become fewer with each, so that the
-    digits after the first few cost little. May be the one given, so nobody may change it.
+    May be one of those given, so nobody may change it (a copy would cost more than the answer).
     """
     if rank <= 0:
         return BitMap()
     if rank >> len(slices):
         return known
-    found: list[AbstractBitMap] = []
-    alike, last = known, (rank & -rank).bit_length() - 1
-    for digit in reversed(range(last, len(slices))):
-        zeros = slices[digit]
-        if not rank >> digit & 1:
-            alike = alike & zeros
-        else:
-            found.append(alike & zeros)
-            if digit > last:
-                alike = alike - found[-1]
-        if not alike:
-            break
-    return found[0] if len(found) == 1 else BitMap.union(*found) if found else BitMap()
+    least = (rank & -rank).bit_length() - 1
+    found, is_own = slices[least], False
+    for digit in range(least + 1, len(slices)):
+        found = _joined(found, slices[digit], bool(rank >> digit & 1), is_own)
+        is_own = True
+    return found
 
 
-def equal(slices: Sequence[BitMap], known: AbstractBitMap, rank: int) -> AbstractBitMap:
+def _joined(found: BitMap, zeros: BitMap, is_union: bool, is_own: bool) -> BitMap:
+    if not is_own:
+        return found | zeros if is_union else found & zeros
+    if is_union:
+        found |= zeros
+    else:
+        found &= zeros
+    return found
+
+
+def equal(slices: Sequence[BitMap], known: BitMap, rank: int) -> AbstractBitMap:
     """Who of ``known`` has the rank; nobody may change it."""
     if rank < 0 or rank >> len(slices):
         return BitMap()
-    found = known
+    found, is_own = known, False
     for digit, zeros in enumerate(slices):
-        found = found - zeros if rank >> digit & 1 else found & zeros
+        is_one = bool(rank >> digit & 1)
+        if not is_own:
+            found = found - zeros if is_one else found & zeros
+        elif is_one:
+            found -= zeros
+        else:
+            found &= zeros
+        is_own = True
     return found
 
 
 def between(
-    slices: Sequence[BitMap], known: AbstractBitMap, first: int, after: int
+    slices: Sequence[BitMap], known: BitMap, first: int, after: int
 ) -> AbstractBitMap:
     """Who of ``known`` has a rank of ``first`` or more and below ``after``."""
     if after <= first:
@@ -77,4 +86,4 @@ def between(
     if after == first + 1:
         return equal(slices, known, first)
     upper = below(slices, known, after)
-    return upper - below(slices, upper, first) if first > 0 else upper
+    return upper - below(slices, known, first) if first > 0 else upper

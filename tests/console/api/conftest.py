@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from console.api import Shelf
 from jobs import settings
 from jobs.serve import composed, context
+from jobs.settings import Settings
 from lake.store import Lake, open_lake
 from pipelines.tags import declared
 from services.database import Database, open_database
@@ -31,19 +32,26 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def shelf(sample_lake: Lake) -> Iterator[Shelf]:
+def settled() -> Settings:
+    return settings.read()
+
+
+@pytest.fixture(scope="session")
+def opened(sample_lake: Lake, settled: Settings) -> Iterator[Shelf]:
     """The sample's releases, opened once for all tests."""
-    settled = settings.read()
-    opened = Shelf(sample_lake, declared(settled.tags), settled.programme.zone)
-    yield opened
-    opened.close()
+    shelf = Shelf(sample_lake, declared(settled.tags), settled.programme.zone)
+    yield shelf
+    shelf.close()
 
 
 @pytest.fixture
-def app(shelf: Shelf, database: Database, clock: Clock, tmp_path: Path) -> FastAPI:
+def app(
+    opened: Shelf, settled: Settings, database: Database, clock: Clock, tmp_path: Path
+) -> FastAPI:
     """Its hand-overs and erasures are of an empty lake: the sample is only read."""
-    settled, empty = settings.read(), open_lake(tmp_path)
-    return composed(empty, settled, replace(context(empty, settled, database, clock), shelf=shelf))
+    empty = open_lake(tmp_path)
+    given = context(empty, settled, database, clock)
+    return composed(empty, settled, replace(given, shelf=opened))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from console.api.shelf import SEATS, Shelf
-from jobs import settings
+from jobs.settings import Settings
 from lake.store import Lake, open_lake
 from pipelines.tags import declared
 from schemas.errors import NotFoundError
@@ -20,8 +20,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @pytest.fixture
-def shelf(lake: Lake) -> Shelf:
-    settled = settings.read()
+def shelf(lake: Lake, settled: Settings) -> Shelf:
     return Shelf(lake, declared(settled.tags), settled.programme.zone)
 
 
@@ -68,6 +67,26 @@ def test_a_session_is_kept_for_the_next_call_and_closed_with_its_release(
             assert three.session is not first
     with pytest.raises(Exception, match="closed"):
         first.rows("SELECT 1")
+    shelf.close()
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_release_whose_files_are_gone_is_not_found(
+    lake: Lake, shelf: Shelf, is_open: bool
+) -> None:
+    publish(lake)
+    if is_open:
+        with shelf.open():
+            pass
+    for path in (lake.tables / "bundles").rglob("*.parquet"):
+        path.unlink()
+
+    def ask() -> None:
+        with shelf.open(1) as opened:
+            opened.session.rows("SELECT * FROM bundles")
+
+    with pytest.raises(NotFoundError, match="release 1 is no longer kept"):
+        ask()
     shelf.close()
 
 

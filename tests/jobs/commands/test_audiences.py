@@ -132,7 +132,7 @@ def test_a_person_is_explained_as_of_each_date(desk: Desk) -> None:
     assert (then["is_member"], then["one_id"]) == (False, "joins")
     now = desk.text("audience", "high", who, group="explain")
     assert "is in high" in now
-    assert "[level 3]" in now
+    assert "(level 3)" in now
 
 
 def test_a_definition_from_a_file_is_used_and_its_faults_have_lines(

@@ -69,7 +69,7 @@ def rclone(kind: str, folder: Path, *options: str) -> Iterator[Server]:
         pytest.skip("rclone is absent: it comes with the environment of `make check`")
     port = free_port()
     command = [str(RCLONE), "serve", kind, str(folder), "--addr", f"127.0.0.1:{port}",
-               "--config", "", "--vfs-cache-mode", "off", "--dir-cache-time", "0s", *options]
+               "--config", "", "--vfs-cache-mode", "off", "--dir-cache-time", "300ms", *options]
     server = Server(command, port, folder)
     server.start()
     try:

@@ -60,12 +60,10 @@ def test_a_store_that_dies_in_the_middle_gets_the_rest_from_the_next_run(
 
 
 def test_another_manifest_in_its_place_is_left_alone(store: Server, tmp_path: Path) -> None:
-    given = package(tmp_path)
-    folder = store.folder / "audiences" / "taken" / "x" / "v1"
-    folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text('{"export": "x", "version": "v1", "rows": 1}')
+    to = place(store.port, "taken")
+    to.deliver(package(tmp_path / "other", rows=1))
     with pytest.raises(DeliveryError, match="something else lies"):
-        place(store.port, "taken").deliver(given)
+        to.deliver(package(tmp_path / "mine"))
 
 
 def test_a_bucket_that_is_not_there_is_refused_and_not_tried_later(

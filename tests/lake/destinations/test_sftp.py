@@ -120,11 +120,10 @@ def test_a_server_that_does_not_answer_is_tried_later(tmp_path: Path) -> None:
 
 
 def test_another_manifest_in_its_place_is_left_alone(server: Server, tmp_path: Path) -> None:
-    folder = server.folder / "taken" / "x" / "v1"
-    folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text("not even JSON")
+    to = place(server.port, "taken")
+    to.deliver(package(tmp_path / "other", rows=1))
     with pytest.raises(DeliveryError, match="something else lies"):
-        place(server.port, "taken").deliver(package(tmp_path))
+        to.deliver(package(tmp_path / "mine"))
 
 
 def test_what_is_no_key_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

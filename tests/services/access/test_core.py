@@ -84,7 +84,7 @@ def test_a_missing_scope_is_refused_with_the_roles_that_have_it() -> None:
 
 def test_every_scope_is_an_admins_and_clear_values_nobody_elses() -> None:
     assert core.ROLES["admin"] == set(get_args(Scope))
-    alone = {"persons:clear", "privacy:erase", "privacy:export", "access:manage"}
+    alone = {"persons:clear", "privacy:erase", "access:manage"}
     others = [core.ROLES[role] for role in get_args(Role) if role != "admin"]
     assert not any(alone & scopes for scopes in others)
 
