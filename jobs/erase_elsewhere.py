@@ -6,7 +6,9 @@ tells it in the receipt. It holds counts and names of exports, and nothing of th
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from jobs.settings import Settings
-from lake import exports
+from lake import exports, traces
 from lake.engines.duckdb import Session
 from lake.store import Lake
 from pipelines.erasure.lines import spelt
@@ -41,7 +45,7 @@ class Elsewhere:
     copies: list[Path]
     files: list[Path]
     histories: dict[Path, tuple[int, bytes]]
-    """Lines that name the person, and what is left without them."""
+    """Lines or rows that name the person, and what is left without them."""
 
     def first_found(
         self, lake: Lake, erasure_id: str, landing: dict[str, dict[str, int]]
@@ -54,7 +58,7 @@ class Elsewhere:
                 "handed_over": self.handed_over,
                 "copies_of_the_lake": len(self.copies),
                 "files": sorted(str(one.relative_to(lake.root)) for one in self.files),
-                "lines_of_histories": sum(count for count, _ in self.histories.values()),
+                "lines_of_files": sum(count for count, _ in self.histories.values()),
             }
             note(lake, erasure_id, told)
         return journal(lake, erasure_id)
@@ -92,16 +96,33 @@ def found_elsewhere(
     for path in _others(lake.root):
         if any(path.is_relative_to(folder) for folder in folders):
             continue
-        content = path.read_bytes()
-        if path.name == "runs.jsonl" and pattern is not None:
-            lines = content.splitlines(keepends=True)
-            kept = [line for line in lines if not pattern.search(line)]
-            if len(kept) < len(lines):
-                histories[path] = len(lines) - len(kept), b"".join(kept)
-        elif path.name == "report.html" or pattern is not None and pattern.search(content):
+        if path.name == "report.html":
             files.append(path)
+        elif pattern is not None and any(pattern.search(form) for form in traces.forms(path)):
+            if path.name == "runs.jsonl":
+                histories[path] = _without_lines(path, pattern)
+            elif path.suffix == ".parquet":
+                histories[path] = _without_rows(path, pattern)
+            else:
+                files.append(path)
     held = exports_of(lake, session)
     return Elsewhere(held, folders, _handed_over(lake, held), copies, files, histories)
+
+
+def _without_lines(path: Path, pattern: re.Pattern[bytes]) -> tuple[int, bytes]:
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if not pattern.search(line)]
+    return len(lines) - len(kept), b"".join(kept)
+
+
+def _without_rows(path: Path, pattern: re.Pattern[bytes]) -> tuple[int, bytes]:
+    """Such are the answers of a generated world; what is left of them is still true."""
+    table = pq.ParquetFile(path).read()
+    is_kept = [not pattern.search(str(row).encode()) for row in table.to_pylist()]
+    kept = table.filter(pa.array(is_kept, pa.bool_()))
+    out = io.BytesIO()
+    pq.write_table(kept, out)
+    return len(table) - len(kept), out.getvalue()
 
 
 def clean(lake: Lake, found: Elsewhere, erasure_id: str) -> None:

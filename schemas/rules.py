@@ -12,10 +12,13 @@ import msgspec
 
 Scalar = bool | int | float | str
 Operator = Literal[
-    "=", "!=", "<", "<=", ">", ">=", "in", "notIn", "between", "notBetween", "null", "notNull"
+    "=", "!=", "<", "<=", ">", ">=", "in", "notIn", "between", "notBetween", "null", "notNull",
+    "contains", "doesNotContain",
 ]
 LISTS = ("in", "notIn", "between", "notBetween")
 UNARY = ("null", "notNull")
+OF_TEXTS = ("contains", "doesNotContain")
+"""Asked of a tag that is a list: whether one of its texts is the value."""
 
 
 class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -93,7 +93,6 @@ class Database:
         engine = self.engine.execution_options(is_reading=True)
         with Session(engine, expire_on_commit=False) as session:
             yield session
-            session.rollback()
 
     def compact(self) -> None:
         """Rewrite the files, so that no byte of a deleted row is left in them."""

@@ -155,9 +155,7 @@ def _keep(
             got=audience.name, todo="change the file, or give this one another name",
         )
     others = [one for one in context.all_audiences() if one.name != audience.name]
-    with context.shelf.open() as opened:
-        lists = known_lists(opened.session)
-    check(audience, context.tags, others, lists=lists, known=context.known)
+    check(audience, context.tags, others, lists=_lists(context), known=context.known)
     now, made = context.clock(), version(audience)
     with context.database.session() as session:
         kept = store.put(
@@ -170,6 +168,15 @@ def _keep(
                 got=f"version {made}", todo=f"change it with PUT /v1/audiences/{audience.name}",
             )
         return kept
+
+
+def _lists(context: Context) -> set[str] | None:
+    """Names of all lists; None before the first release, which alone could tell."""
+    try:
+        with context.shelf.open() as opened:
+            return known_lists(opened.session)
+    except NotFoundError:
+        return None
 
 
 def _previewed(context: Context, opened: Opened, wanted: shapes.Preview) -> shapes.Previewed:

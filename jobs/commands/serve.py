@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -13,7 +15,13 @@ from jobs.show import DataOption
 from lake.store import open_lake
 from schemas.errors import UsageError
 
-STOP_S = 20
+START_S, STOP_S = 60, 20
+_LINES = {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}
+LOGGING = {
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
+    "handlers": {"console": _LINES, "access": _LINES},
+}
+"""Standard output is for answers: what the server tells of itself goes beside it."""
 
 
 def serve(
@@ -25,6 +33,7 @@ def serve(
 ) -> None:
     """Answer calls of the HTTP API until told to stop (Ctrl-C, SIGTERM); see /docs there."""
     from granian.constants import Interfaces
+    from granian.log import LogLevels
     from granian.server import Server
 
     from jobs.serve import DATA, require_key
@@ -39,16 +48,28 @@ def serve(
     server = Server(
         "jobs.serve:application", factory=True, interface=Interfaces.ASGI, address=host,
         port=port, workers=workers, log_access=False, websockets=False,
-        workers_kill_timeout=STOP_S,
+        workers_kill_timeout=STOP_S, log_level=LogLevels.warning, log_dictconfig=LOGGING,
     )
-    server.on_startup(lambda: _told(host, port))
+    server.on_startup(lambda: _tell(host, port))
     server.serve()
 
 
+def _tell(host: str, port: int) -> None:
+    """Say where the server listens, as soon as it does."""
+    Thread(target=_told, args=(host, port), daemon=True).start()
+
+
 def _told(host: str, port: int) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    sys.stderr.write(f"listening on http://{shown}:{port} (see /docs)\n")
-    sys.stderr.flush()
+    for _ in range(START_S * 10):
+        try:
+            socket.create_connection((host, port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+            continue
+        shown = f"[{host}]" if ":" in host else host
+        sys.stderr.write(f"listening on http://{shown}:{port} (see /docs)\n")
+        sys.stderr.flush()
+        return
 
 
 def _free(host: str, port: int) -> int:

@@ -36,15 +36,23 @@ def rows(sequence: Sequence, day: date, end: datetime, bundles: str) -> str:
     the sequence and nothing that stands in its way came.
     """
     count = len(sequence.steps)
-    parts = [f"p0 AS ({_placed(sequence, day, bundles)})"]
+    every = " AND ".join(f"bool_or(is_{number})" for number in range(1, count + 1))
+    # Most persons lack a step: their events need no order.
+    having = f"SELECT person_no FROM happened GROUP BY person_no HAVING {every}"
+    parts = [
+        f"happened AS ({_happened(sequence, day, bundles)})",
+        "p0 AS (SELECT * EXCLUDE (source, event_id), row_number() OVER (PARTITION BY person_no "
+        "ORDER BY at_us, source, event_id) AS place FROM happened "
+        f"WHERE person_no IN ({having}))",
+    ]
     for number, step in enumerate(sequence.steps, 1):
         parts.append(f"p{number} AS ({_step(sequence, number, step)})")
     done = f"SELECT *, {_done(sequence, end)} AS is_done FROM p{count}"
     return f"WITH {', '.join(parts)} {done}"
 
 
-def _placed(sequence: Sequence, day: date, bundles: str) -> str:
-    """Events that may be a step or stand in the way of one, numbered for each person."""
+def _happened(sequence: Sequence, day: date, bundles: str) -> str:
+    """Events that may be a step or stand in the way of one, with their persons."""
     inside = span(sequence.window, day)
     steps = ", ".join(
         f"{_is(step)} AND {inside.sql('e.business_date')} AS is_{number}"
@@ -63,8 +71,7 @@ def _placed(sequence: Sequence, day: date, bundles: str) -> str:
     )
     counts = " OR ".join(f"x.is_{number}" for number in range(1, len(sequence.steps) + 1))
     return (
-        "SELECT * EXCLUDE (bundle_id, business_date, source, event_id), row_number() OVER ("
-        "PARTITION BY person_no ORDER BY at_us, source, event_id) AS place FROM "
+        "SELECT * EXCLUDE (bundle_id, business_date) FROM "
         f"({Relations(bundles=bundles).of(f'({events})')} WHERE {counts} OR x.hinders)"
     )
 

@@ -16,6 +16,7 @@ from schemas.tag_definitions import Type
 
 OPPOSITE: dict[Operator, Operator] = {
     "=": "!=", "<": ">=", "<=": ">", "in": "notIn", "between": "notBetween", "null": "notNull",
+    "contains": "doesNotContain",
 }
 OPPOSITE |= {other: one for one, other in OPPOSITE.items()}
 

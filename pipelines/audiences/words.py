@@ -13,6 +13,7 @@ OPERATORS = {
     "=": "is", "!=": "is not", ">": "over", ">=": "at least", "<": "under", "<=": "at most",
     "null": "is unknown", "notNull": "is known", "in": "is one of", "notIn": "is none of",
     "between": "is between", "notBetween": "is not between",
+    "contains": "contains", "doesNotContain": "does not contain",
 }
 MEASURES: dict[Operation, str] = {
     "any": "any", "avg": "average {field} of", "min": "lowest {field} of",

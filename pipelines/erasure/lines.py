@@ -28,7 +28,8 @@ from schemas.programme import Programme
 from schemas.sources import Source
 
 _KEYED = (DECISIONS, LISTS)
-_ENCODINGS = ("utf-8", "gbk", "utf-16-le", "utf-16-be")
+_ENCODINGS = ("utf-8", "gb18030", "latin-1")
+"""Those that a source may have; gb18030 holds gbk."""
 
 
 @dataclass(slots=True)

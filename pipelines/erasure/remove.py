@@ -23,6 +23,8 @@ from schemas.releases import RELEASES
 from schemas.sources import Source
 from schemas.table import Table
 
+DATES_AT_ONCE = 30
+"""Partitions that are rewritten by one query; each keeps a file open."""
 _NAMED = "t.one_id IN (SELECT one_id FROM erase_names)"
 _NUMBERED = "t.person_no IN (SELECT person_no FROM erase_numbers)"
 _GONE = "t.identifier_key IN (SELECT identifier_key FROM erase_gone)"
@@ -184,19 +186,19 @@ def _drop(draft: Draft, table: Table, condition: str) -> int:
                 table.name, f"SELECT t.* FROM {table.name} AS t WHERE {kept}", table=released
             )
         return int(str(count))
-    total = 0
-    for day, count in session.rows(
+    found = session.rows(
         f"SELECT {table.partition}, count(*) FROM {table.name} AS t WHERE {condition} "
         "GROUP BY 1 ORDER BY 1"
-    ):
-        assert isinstance(day, date)
-        total += int(str(count))
-        draft.show_dates(table.name, [day], "erase_partition")
+    )
+    days = [day for day, _ in found if isinstance(day, date)]
+    for start in range(0, len(days), DATES_AT_ONCE):
+        some = days[start : start + DATES_AT_ONCE]
+        draft.show_dates(table.name, some, "erase_partition")
         draft.replace_dates(
-            table.name, [day], f"SELECT t.* FROM erase_partition AS t WHERE {kept}",
+            table.name, some, f"SELECT t.* FROM erase_partition AS t WHERE {kept}",
             table=draft.table_of(table.name),
         )
-    return total
+    return sum(int(str(count)) for _, count in found)
 
 
 def _mark_quarantine(

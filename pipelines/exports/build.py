@@ -114,7 +114,8 @@ def _parts(
     session: Session, draft: Writing, recipe: Export, query: str, types: dict[str, str]
 ) -> int:
     if recipe.format == "csv":
-        lines = session.con.sql(rows.line_query(query, types)).to_arrow_reader(BATCH_ROWS)
+        text = rows.line_query(query, types, rows.simple_columns(recipe))
+        lines = session.con.sql(text).to_arrow_reader(BATCH_ROWS)
         first = rows.header(list(types)) if recipe.header else ""
         return export_parts.write_csv(draft, lines, first, recipe.rows_per_part, recipe.gzip)
     reader = session.con.sql(query).to_arrow_reader(BATCH_ROWS)

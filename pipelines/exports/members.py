@@ -17,6 +17,9 @@ from schemas.errors import ConfigError
 from schemas.exports import Export
 
 LEAVING, CHOSEN = "export_leaving", "export_chosen"
+_WORK = (
+    "export_allowed", "export_held", "export_own", "export_several", CHOSEN, LEAVING,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +41,19 @@ def choose(session: Session, recipe: Export, members: str, day: date, cut: datet
     """
     _require_lists(session, recipe)
     drop(session)
-    session.execute(f"CREATE TEMP TABLE export_members AS {members}")
     at = f"TIMESTAMPTZ '{cut.isoformat()}'"
     session.execute(
-        f"""CREATE TEMP TABLE export_allowed AS SELECT m.one_id, m.person_no
-        FROM export_members AS m
+        f"""CREATE TEMP TABLE export_allowed AS SELECT m.one_id, m.person_no FROM ({members}) AS m
         WHERE m.one_id IN ({consent_sql(recipe.purpose, recipe.channel, at)})"""
     )
-    count_members, count_allowed = _count(session, "export_members"), _count(
+    count_members, count_allowed = _count(session, f"({members})"), _count(
         session, "export_allowed"
     )
-    session.execute("DROP TABLE export_members")
-    session.execute(f"CREATE TEMP TABLE {LEAVING} AS {_not_suppressed(recipe, day)}")
-    session.execute("DROP TABLE export_allowed")
+    if recipe.suppress:
+        session.execute(f"CREATE TEMP TABLE {LEAVING} AS {_not_suppressed(recipe, day)}")
+        session.execute("DROP TABLE export_allowed")
+    else:
+        session.execute(f"ALTER TABLE export_allowed RENAME TO {LEAVING}")
     count_leaving = exported = _count(session, LEAVING)
     if recipe.identifiers:
         _choose_identifiers(session, recipe, day)
@@ -65,7 +68,7 @@ def choose(session: Session, recipe: Export, members: str, day: date, cut: datet
 
 def drop(session: Session) -> None:
     """Forget what ``choose`` has shown."""
-    for name in ("export_members", "export_allowed", "export_own", CHOSEN, LEAVING):
+    for name in _WORK:
         session.execute(f"DROP TABLE IF EXISTS {name}")
 
 
@@ -90,21 +93,23 @@ def _not_suppressed(recipe: Export, day: date) -> str:
     listed = " UNION ALL ".join(
         f"SELECT one_id FROM ({persons_on(name, day)})" for name in recipe.suppress
     )
-    among = f" WHERE one_id NOT IN ({listed})" if listed else ""
-    return f"SELECT one_id, person_no FROM export_allowed{among}"
+    return f"SELECT one_id, person_no FROM export_allowed WHERE one_id NOT IN ({listed})"
 
 
-# Each leaving member's own identifiers on the day, in the form that the receiver hashes.
+# Each leaving member's own identifiers on the day, in the form that the receiver hashes. First
+# keys alone, then their values: two narrow joins cost half of one wide.
+_HELD = """
+SELECT l.person_no, t.identifier_key FROM tenures AS t
+JOIN export_leaving AS l ON l.one_id = t.one_id WHERE {theirs}
+"""
+_THEIRS = """t.type = {type} AND t.kind IN ('sole', 'handover')
+  AND (t.valid_from IS NULL OR t.valid_from <= {day})
+  AND (t.valid_to IS NULL OR t.valid_to > {day})"""
 _OWN = """
 SELECT * FROM (
-  SELECT l.person_no, l.one_id, t.identifier_key, t.valid_from, t.received_at,
-    {nth} AS nth, {form} AS form
-  FROM tenures AS t
-  JOIN export_leaving AS l ON l.one_id = t.one_id
-  JOIN identifiers AS i ON i.identifier_key = t.identifier_key
-  WHERE t.type = {type} AND t.kind IN ('sole', 'handover')
-    AND (t.valid_from IS NULL OR t.valid_from <= {day})
-    AND (t.valid_to IS NULL OR t.valid_to > {day})
+  SELECT h.person_no, h.identifier_key, CAST({nth} AS TINYINT) AS nth, {form} AS form
+  FROM export_held AS h JOIN identifiers AS i ON i.identifier_key = h.identifier_key
+  WHERE i.type = {type}
 ) WHERE form IS NOT NULL
 """
 
@@ -112,9 +117,12 @@ SELECT * FROM (
 # never seen so the one received last; of equal ones the greatest.
 _LAST = """
 WITH several AS (
-  SELECT * FROM export_own
-  WHERE (person_no, nth) IN
-    (SELECT (person_no, nth) FROM export_own GROUP BY person_no, nth HAVING count(*) > 1)
+  SELECT o.person_no, o.nth, o.identifier_key, o.form, l.one_id, t.valid_from, t.received_at
+  FROM export_own AS o
+  JOIN export_several AS e ON e.person_no = o.person_no AND e.nth = o.nth
+  JOIN export_leaving AS l ON l.person_no = o.person_no
+  JOIN tenures AS t ON t.identifier_key = o.identifier_key AND t.one_id = l.one_id
+  WHERE {theirs}
 ),
 theirs AS (SELECT * FROM bundle_persons WHERE one_id IN (SELECT one_id FROM several)),
 members AS (
@@ -131,9 +139,9 @@ seen AS (
     AND (o.valid_from IS NULL OR s.business_date >= o.valid_from)
   GROUP BY o.person_no, o.nth, o.identifier_key
 )
-SELECT o.person_no, o.nth, arg_max(o.form, {
+SELECT o.person_no, o.nth, arg_max(o.form, {{
   'at': coalesce(s.last_at, o.received_at), 'form': o.form
-}) AS form
+}}) AS form
 FROM several AS o
 LEFT JOIN seen AS s
   ON s.person_no = o.person_no AND s.nth = o.nth AND s.identifier_key = o.identifier_key
@@ -143,18 +151,32 @@ GROUP BY o.person_no, o.nth
 
 def _choose_identifiers(session: Session, recipe: Export, day: date) -> None:
     on = f"DATE '{day.isoformat()}'"
-    queries = [
-        _OWN.format(
-            nth=nth, type=quoted(one.type), day=on,
-            form=RECIPES[one.recipe].form(one.type, "i.value"),
-        )
-        for nth, one in enumerate(recipe.identifiers)
-    ]
-    session.execute("CREATE TEMP TABLE export_own AS " + " UNION ALL ".join(queries))
+    session.execute(
+        "CREATE TEMP TABLE export_own "
+        "(person_no BIGINT, identifier_key BIGINT, nth TINYINT, form VARCHAR)"
+    )
+    types = sorted({one.type for one in recipe.identifiers})
+    for kind in types:
+        theirs = _THEIRS.format(type=quoted(kind), day=on)
+        session.execute(f"CREATE TEMP TABLE export_held AS {_HELD.format(theirs=theirs)}")
+        for nth, one in enumerate(recipe.identifiers):
+            if one.type == kind:
+                form = RECIPES[one.recipe].form(kind, "i.value")
+                own = _OWN.format(nth=nth, form=form, type=quoted(kind))
+                session.execute(f"INSERT INTO export_own {own}")
+        session.execute("DROP TABLE export_held")
     if recipe.each == "all":
         query = "SELECT DISTINCT person_no, nth, form FROM export_own"
     else:
-        query = f"""SELECT person_no, nth, any_value(form) AS form FROM export_own
-        GROUP BY person_no, nth HAVING count(*) = 1 UNION ALL ({_LAST})"""
+        session.execute(
+            "CREATE TEMP TABLE export_several AS SELECT person_no, nth FROM export_own "
+            "GROUP BY person_no, nth HAVING count(*) > 1"
+        )
+        listed = "(" + ", ".join(quoted(kind) for kind in types) + ")"
+        theirs = _THEIRS.replace("= {type}", "IN {type}").format(type=listed, day=on)
+        query = f"""SELECT person_no, nth, form FROM export_own
+        ANTI JOIN export_several USING (person_no, nth)
+        UNION ALL ({_LAST.format(theirs=theirs)})"""
     session.execute(f"CREATE TEMP TABLE {CHOSEN} AS {query}")
     session.execute("DROP TABLE export_own")
+    session.execute("DROP TABLE IF EXISTS export_several")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 
 from lake.engines.duckdb import Session
@@ -85,10 +86,24 @@ def column_types(session: Session, query: str) -> dict[str, str]:
     return {str(row[0]): str(row[1]) for row in session.rows(f"DESCRIBE {query}")}
 
 
-def line_query(query: str, types: dict[str, str]) -> str:
-    """SQL giving each row of ``query`` as one line of CSV (RFC 4180, LF), in the same order."""
-    parts = " || ',' || ".join(_field(name, kind) for name, kind in types.items())
+def line_query(query: str, types: dict[str, str], simple: Collection[str] = ()) -> str:
+    """SQL giving each row of ``query`` as one line of CSV (RFC 4180, LF), in the same order.
+
+    ``simple`` are columns in which no comma, quote or line end can stand.
+    """
+    parts = " || ',' || ".join(
+        _field(name, "BIGINT" if name in simple else kind) for name, kind in types.items()
+    )
     return f"SELECT {parts} || chr(10) AS line FROM ({query})"
+
+
+def simple_columns(recipe: Export) -> set[str]:
+    """Columns of ``recipe`` whose texts need no quotes in CSV: hashes, and our own ids."""
+    hashed = {one.name for one in recipe.identifiers if not RECIPES[one.recipe].is_clear}
+    if recipe.each == "all":
+        is_clear = any(RECIPES[one.recipe].is_clear for one in recipe.identifiers)
+        hashed = set() if is_clear else {"identifier"}
+    return {*hashed, *recipe.person, "identifier_type", "recipe", CHANGE}
 
 
 def header(names: list[str]) -> str:

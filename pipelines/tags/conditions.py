@@ -13,7 +13,7 @@ from datetime import date
 from sqlglot import exp
 
 from schemas.errors import ConfigError
-from schemas.rules import LISTS, UNARY, Comparison, Rule, Scalar
+from schemas.rules import LISTS, OF_TEXTS, UNARY, Comparison, Rule, Scalar
 
 _BINARY: dict[str, type[exp.Binary]] = {
     "=": exp.EQ, "!=": exp.NEQ, "<": exp.LT, "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE,
@@ -21,6 +21,7 @@ _BINARY: dict[str, type[exp.Binary]] = {
 _PYTHON: dict[str, tuple[type, ...]] = {
     "boolean": (bool,), "integer": (int,), "number": (int, float), "text": (str,), "date": (str,),
 }
+_SHAPES = {"texts": "list"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,14 @@ def comparison(test: Comparison, operand: Operand, where: str) -> exp.Expr:
     if operator in UNARY:
         known = exp.Is(this=sql, expression=exp.null())
         return known if operator == "null" else exp.not_(known)
-    if operand.type not in _PYTHON:
+    if operand.type == "texts" and operator in OF_TEXTS:
+        return _of_texts(test, operand, where)
+    if operand.type not in _PYTHON or operator in OF_TEXTS:
         raise ConfigError(
-            f"{operator} cannot compare a list", expected="null or notNull", got=operator,
-            where=where, todo="compare a tag with one value, e.g. most_frequent",
+            f"{operator} cannot compare a {_SHAPES.get(operand.type, operand.type)}",
+            expected="contains, doesNotContain, null or notNull" if operand.type == "texts"
+            else "null, notNull, = and the like", got=operator,
+            where=where, todo="lists are asked what they contain, and only lists are",
         )
     if operand.type == "boolean" and operator not in ("=", "!="):
         raise ConfigError(
@@ -72,6 +77,16 @@ def comparison(test: Comparison, operand: Operand, where: str) -> exp.Expr:
         raise _wrong_value(operator, operand, test.value, where)
     value = literal(test.value, operand, where)
     return _BINARY[operator](this=sql, expression=value)
+
+
+def _of_texts(test: Comparison, operand: Operand, where: str) -> exp.Expr:
+    """Whether a list has the text among its own."""
+    if isinstance(test.value, list) or test.value is None:
+        raise _wrong_value(test.operator, Operand(operand.sql, "text"), test.value, where)
+    given = Operand(operand.sql, "text", operand.map, operand.values)
+    value = literal(test.value, given, where)
+    inside = exp.ArrayContains(this=operand.sql.copy(), expression=value)
+    return inside if test.operator == "contains" else exp.not_(inside)
 
 
 def _of_list(

@@ -175,6 +175,7 @@ def test_a_fault_in_a_file_is_told_with_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.rule("CDP-7")
 def test_members_as_of_a_date_are_those_of_a_rebuild_from_raw_at_its_cut(
     sample_lake: Lake, tmp_path: Path
 ) -> None:

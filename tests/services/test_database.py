@@ -75,6 +75,7 @@ def test_opening_again_changes_nothing(tmp_path: Path) -> None:
     again.close()
 
 
+@pytest.mark.slow
 def test_two_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib; from services.database import open_database; "

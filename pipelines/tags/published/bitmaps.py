@@ -19,7 +19,7 @@ from pipelines.tags.published import slices
 from pipelines.tags.published.coded import Coded, Values
 from pipelines.tags.published.containers import of_flags, stored
 from schemas.errors import UsageError
-from schemas.rules import Comparison, Scalar
+from schemas.rules import OF_TEXTS, Comparison, Scalar
 from schemas.tag_definitions import Type
 
 FEW: dict[Type, int] = {
@@ -112,7 +112,9 @@ class TagBits:
         operator, known = test.operator, self.bitmap("known")
         if operator == "notNull":
             return known
-        if operator in ("!=", "notIn", "notBetween"):
+        if operator in OF_TEXTS and self.kind != "texts":
+            raise self._unfit(operator, test.value)
+        if operator in _OPPOSITE:
             return known - self._inside(_OPPOSITE[operator], test.value)
         return self._inside(operator, test.value)
 
@@ -121,7 +123,7 @@ class TagBits:
         if None in given or not given or (operator == "between" and len(given) != 2):
             raise self._unfit(operator, value)
         places = [self._place(operator, one) for one in given]
-        if operator in ("=", "in"):
+        if operator in ("=", "in", "contains"):
             return _union([self._ranks(*one) for one in sorted(set(places)) if one[0] < one[1]])
         if operator == "between":
             return self._ranks(places[0][0], places[1][1])
@@ -181,7 +183,9 @@ def _union(parts: Sequence[AbstractBitMap]) -> AbstractBitMap:
     return BitMap.union(*parts)
 
 
-_OPPOSITE = {"!=": "=", "notIn": "in", "notBetween": "between"}
+_OPPOSITE = {
+    "!=": "=", "notIn": "in", "notBetween": "between", "doesNotContain": "contains",
+}
 
 
 class _Lazy(Sequence[BitMap]):

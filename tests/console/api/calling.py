@@ -43,9 +43,10 @@ class Caller:
 
     def __call__(self, method: str, path: str, **more: Any) -> httpx.Response:
         """The answer; an error that the application does not answer is an answer 500."""
-        return asyncio.run(self._call(method, path, **more))
+        return asyncio.run(self.ask(method, path, **more))
 
-    async def _call(self, method: str, path: str, **more: Any) -> httpx.Response:
+    async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """The same, beside other calls."""
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         headers |= more.pop("headers", {})
@@ -58,3 +59,9 @@ def key_of(database: Database, role: Role, at: datetime = NOW) -> str:
     with database.session() as session:
         by = core.actor("root", "admin")
         return store.create(session, role, role, by, at, timedelta(days=30))
+
+
+async def at_once(call: Caller, count: int, method: str, path: str, **more: Any) -> set[bytes]:
+    """The different answers of ``count`` calls made together."""
+    answers = await asyncio.gather(*(call.ask(method, path, **more) for _ in range(count)))
+    return {answer.content for answer in answers}

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from lake.store import Lake
-from tests.console.api.calling import AUDIENCE, Caller, Clock
+from tests.console.api.calling import AUDIENCE, Caller, Clock, at_once
 
 NAMED = f"/v1/audiences/{AUDIENCE['name']}"
 SHANGHAI = AUDIENCE | {"query": {"field": "city", "operator": "=", "value": "上海"}}
@@ -50,6 +51,17 @@ def test_the_same_preview_is_the_same_answer(call: Caller) -> None:
     wanted = {"audience": AUDIENCE, "sample": 3}
     once, again = (call("POST", "/v1/audiences/preview", json=wanted) for _ in range(2))
     assert once.content == again.content
+
+
+def test_many_calls_at_once_have_the_answer_of_one(call: Caller) -> None:
+    wanted = {"audience": AUDIENCE, "sample": 3, "tags": ["city"], "distribution": ["age_band"]}
+    alone = call("POST", "/v1/audiences/preview", json=wanted).content
+    assert asyncio.run(at_once(call, 12, "POST", "/v1/audiences/preview", json=wanted)) == {alone}
+
+
+def test_the_same_audience_created_at_once_is_one_version(call: Caller) -> None:
+    assert len(asyncio.run(at_once(call, 6, "POST", "/v1/audiences", json=AUDIENCE))) == 1
+    assert len(call("GET", f"{NAMED}/versions").json()["versions"]) == 1
 
 
 def test_members_come_page_by_page_and_are_those_that_sql_finds(

@@ -36,7 +36,8 @@ def test_the_preview_of_the_page_is_answered(call: Caller) -> None:
 
 def test_the_problem_of_the_page_is_what_comes(call: Caller) -> None:
     (told,) = re.findall(r'^\{"type".*?\}$', PAGE, re.S | re.M)
-    rules = [AUDIENCE["query"]["rules"][0], {"field": "citty", "operator": "=", "value": "x"}]  # type: ignore[index]
+    good = {"field": "likes_coffee", "operator": "=", "value": True}
+    rules = [good, {"field": "citty", "operator": "=", "value": "x"}]
     wrong = AUDIENCE | {"query": {"combinator": "and", "rules": rules}}
     found = call("POST", "/v1/audiences", json=wrong).json()
     assert {name: found[name] for name in json.loads(told)} == json.loads(told)

@@ -39,7 +39,10 @@ def deep(groups: int) -> dict[str, Any]:
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     (leaf("levle", "=", 1), "there is no tag 'levle'", "did you mean `level`"),
     (leaf("is_new", "<", True), "< cannot compare a boolean", "= or !="),
-    (leaf("likes", "=", "tea"), "= cannot compare a list", "null"),
+    (leaf("likes", "=", "tea"), "= cannot compare a list", "contains, doesNotContain"),
+    (leaf("city", "contains", "京"), "contains cannot compare a text", "null"),
+    (leaf("likes", "contains", ["tea"]), "a value of the wrong type", "of type text"),
+    (leaf("likes", "contains", 3), "a value of the wrong type", "of type text"),
     (leaf("level", "=", "many"), "a value of the wrong type", "'many' \\(str\\)"),
     (leaf("level", "=", True), "a value of the wrong type", "integer"),
     (leaf("level", "in", 3), "a value of the wrong type", "a list of integer"),

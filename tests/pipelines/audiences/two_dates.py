@@ -65,7 +65,7 @@ def made(root: Path) -> Lake:
         with lake.draft(day, at) as draft:
             _put(draft, day)
             _publish_tags(draft, lake, tags)
-            draft.publish("run", str(day), "rules", lambda at=at: at)  # type: ignore[misc]
+            draft.publish("run", str(day), "rules", lambda at=at: at)
     return lake
 
 
@@ -99,8 +99,8 @@ def _put(draft: Draft, day: date) -> None:
     if changes:
         schema = catalog.table("identity_changes").schema
         draft.session.register("given", pa.Table.from_pylist(changes, schema=schema))
-        dates = {row["published_for"] for row in changes}
-        draft.replace_dates("identity_changes", dates, "SELECT * FROM given")  # type: ignore[arg-type]
+        dates = {THEN + timedelta(days=n) for n, *_ in CHANGES}
+        draft.replace_dates("identity_changes", dates, "SELECT * FROM given")
         draft.session.execute("DROP VIEW given")
 
 

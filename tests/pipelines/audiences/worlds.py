@@ -200,7 +200,9 @@ def _tag(draw: random.Random) -> dict[str, Any]:
     operators = ["null", "notNull"]
     if tag.type == "boolean":
         operators += ["=", "!="]
-    elif tag.type != "texts":
+    elif tag.type == "texts":
+        operators, values = [*operators, "contains", "doesNotContain"], ["tea", "milk", "x"]
+    else:
         operators += ["=", "!=", "<", "<=", ">", ">=", "in", "notIn", "between", "notBetween"]
     return _test(draw, draw.choice(operators), values) | {"field": tag.name}
 

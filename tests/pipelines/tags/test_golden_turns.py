@@ -12,7 +12,7 @@ from lake.draft import Draft
 from lake.store import open_lake
 from pipelines.tags import declared, publish_tags, refresh_partials
 from schemas.errors import ConfigError
-from schemas.rules import Operator
+from schemas.rules import OF_TEXTS, Operator
 from schemas.tag_definitions import TagFile
 from tests import tiny
 from tests.pipelines.tags.golden import NOBODY, Case, Golden, Values
@@ -56,6 +56,9 @@ TAGS = [
     tag("half", **(NUMBERED | {"as": "decimal"}), field="half", **NUMBER),
     tag("word", **SAID, field="word"),
     tag("due", **(NUMBERED | {"as": "date"}), field="due", type="date"),
+    tag("words_n", **(SAID | {"measure": "top_n", "type": "texts"}), field="word", n=2),
+    tag("has_b", rule=leaf("words_n", "contains", "b"), **BOOLEAN),
+    tag("lacks_b", rule=leaf("words_n", "doesNotContain", "b"), **BOOLEAN),
     tag("flag", of="n", condition={"operator": ">", "value": 0}, **BOOLEAN),
     *[
         tag(f"n_{WORDS[operator]}", rule=leaf("n", operator, value), **BOOLEAN)
@@ -148,6 +151,12 @@ CASES = [
     *compared("notBetween", {4: T, 5: F, 7: F, 8: T, None: None}),
     *compared("null", {5: F, None: T}),
     *compared("notNull", {5: T, None: F}),
+    said("has_b", "of the list", T, word="b"),
+    said("has_b", "no part of a text", F, word="bb"),
+    said("has_b", "an unknown list", None, n="1"),
+    said("lacks_b", "of the list", F, word="b"),
+    said("lacks_b", "another", T, word="c"),
+    said("lacks_b", "an unknown list", None, n="1"),
     # Of rows: an unknown or empty property is not equal, not unequal and in no list.
     said("rows_is", "equal", T, letter="b"),
     said("rows_is", "empty", F, letter=""),
@@ -304,7 +313,8 @@ def test_rows_that_come_late_give_the_same(values: Values, tmp_path: Path) -> No
 
 
 def test_every_operator_has_its_cases() -> None:
-    assert set(OPERATORS) == set(get_args(Operator)) == set(WORDS)
+    assert set(OPERATORS) | set(OF_TEXTS) == set(get_args(Operator))
+    assert set(OPERATORS) == set(WORDS)
     bare = {"n", "m", "half", "word", "due"} | {one.name for one in TAGS if "_n" in one.name[-2:]}
     assert {one.name for one in TAGS} - {case.tag for case in CASES} <= bare
 
