@@ -46,8 +46,8 @@ def publish(lake: Lake, settings: Settings, day: date) -> list[dict[str, Any]]:
             continue
         if done["is_new"]:
             fresh.append(done)
-    for error in errors:
-        raise error
+    if errors:
+        raise errors[0]
     if not fresh:
         raise NothingToDo(f"nothing to do: the exports of {day} are written and handed over")
     return fresh

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any
 
@@ -32,6 +32,8 @@ from schemas.table import Table
 
 SHORTEST = 6
 """Shorter texts in a row that cannot be read are as often amounts, dates or places as names."""
+_DIGITS = re.compile(r"(\d[^\d]{0,3}){7}")
+"""A phone has so many, of whatever script, and little between them."""
 _STOPS = (re.compile(r'[",;|{}\[\]\t\r\n\\]+|:\s*'), re.compile(r'[\s",;:|{}\[\]()<>=\\]+'))
 
 
@@ -153,6 +155,8 @@ class Named:
     """Suppressed keys by type."""
     region: str
     secret: bytes
+    judged: dict[str, bool] = field(default_factory=dict)
+    """Texts that were looked at: rows of one file are much alike."""
 
     @classmethod
     def of(cls, session: Session, region: str, secret: bytes) -> Named:
@@ -165,7 +169,12 @@ class Named:
     def stand_in(self, raw: bytes, encoding: str) -> bool:
         """Whether any text in ``raw``, as it is or read as ``encoding``, is one of them."""
         texts = {raw.decode(name, "replace") for name in (encoding, "utf-8")}
-        return any(self.is_named(part) for text in texts for part in self._parts(text))
+        return any(self._judged(part) for text in texts for part in self._parts(text))
+
+    def _judged(self, part: str) -> bool:
+        if part not in self.judged:
+            self.judged[part] = self.is_named(part)
+        return self.judged[part]
 
     def _parts(self, text: str) -> set[str]:
         if "\\u" in text:
@@ -180,7 +189,8 @@ class Named:
         return any(
             identifier_key(kind, value, self.secret) in keys
             for kind, keys in self.keys.items()
-            if (value := normalise(kind, part, self.region)) is not None
+            if (kind != "phone" or _DIGITS.search(part))
+            and (value := normalise(kind, part, self.region)) is not None
         )
 
 

@@ -64,7 +64,7 @@ def test_a_kill_before_an_exports_manifest_leaves_no_export(tiny: Lake, tmp_path
     assert killed.returncode == -9, killed.stderr
     assert list(lake.exports.rglob("manifest.json")) == []
     assert guiyi(*call, data=lake.root).returncode == 0
-    assert len(list(lake.exports.rglob("manifest.json"))) == 1
+    assert len(list(lake.exports.rglob("manifest.json"))) == 2
     assert guiyi(*call, data=lake.root).returncode == 99
 
 
@@ -96,5 +96,5 @@ def test_a_run_killed_between_release_and_export_is_finished_by_the_next(
     again = guiyi("run", data=lake.root)
     assert again.returncode == 0, again.stderr
     assert (lake.root / "report.html").exists()
-    assert len(list(lake.exports.rglob("manifest.json"))) == 1
+    assert len(list(lake.exports.rglob("manifest.json"))) == 2
     assert guiyi("run", data=lake.root).returncode == 99

@@ -10,7 +10,6 @@ import pytest
 from tests.oracles.audiences_oracle import members
 from tests.pipelines.audiences import worlds
 
-
 SEEDS = [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))]
 
 

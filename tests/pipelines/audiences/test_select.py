@@ -115,3 +115,21 @@ def test_the_version_follows_the_rules_and_not_the_ids_of_the_editor() -> None:
     with_ids = audience({"id": "g", "combinator": "and", "rules": [boxed]})
     other = audience({"combinator": "and", "rules": [leaf("city", "上海")]})
     assert version(plain) == version(with_ids) != version(other)
+
+
+def test_audiences_on_others_are_written_after_them(tmp_path: Path, tags: list[Tag]) -> None:
+    here = audience(leaf("city", "Beijing"), "z_here")
+    rules = [{"audience": "z_here"}, leaf("likes_coffee", True)]
+    both = audience({"combinator": "and", "rules": rules}, "a_both")
+    turned = {"combinator": "and", "not": True, "rules": [{"audience": "z_here"}]}
+    nobody = audience(turned, "m_not")
+    with tiny.tiny_draft(tmp_path) as draft:
+        put_tags(draft, tags)
+        summaries = select(draft, [both, nobody, here], tags, zone=tiny.ZONE)
+        assert members(draft, "a_both") == ["a"]
+        assert members(draft, "z_here") == ["a", "b"]
+        # An audience is never unknown: d, who says no city, is not in it.
+        assert members(draft, "m_not") == ["c", "d"]
+        by_query = draft.session.rows(summaries[0].sql)
+    assert [one.audience for one in summaries] == ["a_both", "m_not", "z_here"]
+    assert [str(one_id) for one_id, _ in by_query] == ["a"]
