@@ -199,6 +199,14 @@ def _add_spelt(
         )
 
 
+def _encoded(text: str, encoding: str) -> bytes | None:
+    """None where the encoding lacks a character: part of a text is not the text."""
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError:
+        return None
+
+
 def spelt(spellings: Iterable[str]) -> re.Pattern[bytes] | None:
     """A pattern for texts in every encoding a source may have, as words; None without any.
 
@@ -209,7 +217,10 @@ def spelt(spellings: Iterable[str]) -> re.Pattern[bytes] | None:
         for text in spellings if len(text) >= erasures.SHORTEST
         for form in (text, json.dumps(text)[1:-1])
     }
-    found = {form.encode(name, "ignore") for form in forms for name in _ENCODINGS}
+    found = {
+        encoded for form in forms for name in _ENCODINGS
+        if (encoded := _encoded(form, name)) is not None
+    }
     if not found:
         return None
     listed = b"|".join(re.escape(one) for one in sorted(found, key=lambda one: (-len(one), one)))

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lake.destinations.webhook import WebhookPlace, key_of, signature
@@ -34,8 +35,8 @@ class Slept(list[float]):
 
 
 def place(port: int, slept: Slept | None = None, **fields: float) -> WebhookPlace:
-    where = {"attempts": 3, "first_wait_s": 1, "timeout_s": 0.5} | fields
-    hook = Webhook(url=f"http://127.0.0.1:{port}/in", secret="HOOK_SECRET", **where)  # type: ignore[arg-type]
+    plain = {"url": f"http://127.0.0.1:{port}/in", "secret": "HOOK_SECRET", "attempts": 3}
+    hook = msgspec.convert(plain | {"first_wait_s": 1, "timeout_s": 0.5} | fields, Webhook)
     return WebhookPlace(hook, sleep=Slept() if slept is None else slept)
 
 
