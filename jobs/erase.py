@@ -26,6 +26,8 @@ from lake.landing import Delivery
 from lake.store import Lake
 from pipelines import erasure, identity, ingest
 from pipelines.erasure.collect import clear_values, suppressed
+from pipelines.erasure.lines import spelt
+from pipelines.erasure.masking import mask_rows
 from pipelines.identity.find import typed_value
 from pipelines.ingest.erasures import Named
 from schemas.erasures import ERASURES, Erasure
@@ -170,9 +172,12 @@ def _remove(
     )
     elsewhere = found_elsewhere(lake, settings, session, told.spellings)
     first = elsewhere.first_found(lake, erasure_id, _by_source(deliveries, told.lines))
-    erasing.redact(lake.landing, told.lines)
+    mask = erasing.Mask(told.masked, pattern) if (pattern := spelt(told.spellings)) else None
+    erasing.redact(lake.landing, told.lines, mask)
     clean(lake, elsewhere, erasure_id)
     tables = erasure.remove(draft, settings.sources, told.spellings, region, secret)
+    if mask is not None:
+        mask_rows(draft, told.masked, mask.pattern)
     erasure.account(draft, lake.landing.deliveries())
     dates = erasure.describe_again(draft, lake.snapshots)
     note(lake, erasure_id, {**first, "tables": tables, "dates_of_bitmaps": dates})

@@ -7,13 +7,13 @@ from datetime import date
 from importlib.metadata import version as installed
 from typing import Any
 
+from jobs.audiences import together
 from jobs.registry import plain
 from jobs.run import clock
 from jobs.settings import Settings
 from jobs.tags import author
 from lake import exports, locks
 from lake.engines.duckdb import Session, quoted
-from lake.releases import Release
 from lake.store import Lake
 from pipelines.audiences import Selector, version
 from pipelines.exports import Asked, Given, check, write
@@ -99,9 +99,10 @@ def run(
     ``base`` is the version that the receiver has, for a delta. NothingToDo when the version was
     withdrawn; ConfigError when the definition does not fit; StorageError when it cannot be written.
     """
-    audience = audience_of(settings, recipe)
-    check(recipe, declared(settings.tags), settings.destinations)
     release = lake.release(day)
+    audiences = together(lake, settings.audiences, release.cut)
+    audience = audience_of(audiences, recipe)
+    check(recipe, declared(settings.tags), settings.destinations)
     chain = _chain(lake, recipe, base) if base else []
     asked = Asked(
         recipe, version(audience), day, release.cut, release.release_no, base if chain else None
@@ -117,16 +118,16 @@ def run(
             return exports.manifest(*place), False
         with lake.session() as session:
             release.open(session)
-            manifest = _write(session, lake, settings, release, asked, audience, chain)
+            manifest = _write(session, lake, settings, audiences, asked, chain)
     return manifest, True
 
 
 def _write(
-    session: Session, lake: Lake, settings: Settings, release: Release, asked: Asked,
-    audience: Audience, chain: list[Given],
+    session: Session, lake: Lake, settings: Settings, audiences: list[Audience], asked: Asked,
+    chain: list[Given],
 ) -> dict[str, Any]:
     show_sparse_tags(session)
-    members = _members(session, lake, settings, audience, asked)
+    members = _members(session, lake, settings, audiences, asked)
     with exports.writing(lake.exports, asked.recipe.name, asked.version) as draft:
         manifest = write(session, draft, asked, members, chain)
         manifest["guiyi"] = installed("guiyi")
@@ -135,11 +136,11 @@ def _write(
 
 
 def _members(
-    session: Session, lake: Lake, settings: Settings, audience: Audience, asked: Asked
+    session: Session, lake: Lake, settings: Settings, audiences: list[Audience], asked: Asked
 ) -> str:
     """The members as the release has published them, else as the audience is declared now."""
     published = (
-        f"FROM audience_members WHERE audience = {quoted(audience.name)} "
+        f"FROM audience_members WHERE audience = {quoted(asked.recipe.audience)} "
         f"AND version = {quoted(asked.audience_version)} "
         f"AND business_date = DATE '{asked.business_date}'"
     )
@@ -147,13 +148,13 @@ def _members(
         return f"SELECT one_id, person_no {published}"
     day = asked.business_date
     bitmaps = TagBitmaps.open(lake.snapshots, version_on(session, day))
-    selector = Selector(session, bitmaps, day, declared(settings.tags), settings.audiences)
-    return selector.query(audience)
+    selector = Selector(session, bitmaps, day, declared(settings.tags), audiences)
+    return selector.query(asked.recipe.audience)
 
 
-def audience_of(settings: Settings, recipe: Export) -> Audience:
-    """The audience of an export; ConfigError when it is not declared."""
-    known = {audience.name: audience for audience in settings.audiences}
+def audience_of(audiences: list[Audience], recipe: Export) -> Audience:
+    """The audience of an export; ConfigError when it is not among ``audiences``."""
+    known = {audience.name: audience for audience in audiences}
     if recipe.audience not in known:
         raise ConfigError(
             f"there is no audience {recipe.audience!r}", expected="one of " + ", ".join(known),

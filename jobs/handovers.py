@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from jobs import exports
+from jobs.audiences import together
 from jobs.settings import Settings
 from lake import crash, locks
 from lake.destinations import Package, Receipt, open_place
@@ -55,7 +56,9 @@ class Desk:
 
     def of(self, audience: str) -> list[Handover]:
         """Hand-overs of an audience, oldest first; NotFoundError for one that there is not."""
-        known = {one.name for one in self.settings.audiences}
+        known = {
+            one.name for one in together(self.lake, self.settings.audiences, self.clock())
+        }
         with self.database.reading() as session:
             found = store.every(session, audience=audience)
         if not found and audience not in known:
@@ -89,7 +92,9 @@ class Desk:
 
         The export is written at once, so that whoever approves it sees what would leave.
         """
-        audience = exports.audience_of(self.settings, recipe)
+        cut = self.lake.release(day).cut
+        audiences = together(self.lake, self.settings.audiences, cut)
+        audience = exports.audience_of(audiences, recipe)
         key = Key(recipe.name, audience.name, version(audience), day, place.name)
         manifest, _ = exports.run(self.lake, self.settings, recipe, day, self._base(recipe, place))
         with self.database.session() as session:

@@ -200,13 +200,13 @@ def _export(manifest: dict[str, Any]) -> report.Export:
         report.ExportStep("members", counts["members"]),
         report.ExportStep(f"consent to {recipe['purpose']}", allowed),
     ]
-    if recipe["suppress"]:
+    if recipe.get("suppress"):
         steps.append(report.ExportStep("on no list", allowed - counts["suppressed"]))
-    if recipe["identifiers"]:
-        types = " or ".join(dict.fromkeys(one["type"] for one in recipe["identifiers"]))
+    if identifiers := recipe.get("identifiers", []):
+        types = " or ".join(dict.fromkeys(one["type"] for one in identifiers))
         steps.append(report.ExportStep(f"a {types} of their own", counts["exported"]))
-    hashing = dict.fromkeys(one["recipe"] for one in recipe["identifiers"])
+    hashing = dict.fromkeys(one["recipe"] for one in identifiers)
     return report.Export(
         manifest["audience"], ", ".join(hashing) or "no identifier", tuple(steps),
-        tuple(part["name"] for part in manifest["parts"]),
+        tuple(part["name"] for part in manifest.get("parts", [])),
     )

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
@@ -18,6 +20,8 @@ from lake.lines import OpenFile, unpacked
 
 _GZIP = b"\x1f\x8b"
 _GZIP_TAIL = 8
+MASK = b"***"
+"""Stands where a person's value stood on a row of somebody else's."""
 
 
 def text_of(content: bytes) -> bytes:
@@ -35,24 +39,49 @@ def blanked(content: bytes, lines: Collection[int]) -> tuple[bytes, int]:
 
     A file that had lost its end has lost it still.
     """
+    fresh, count, _ = _redacted(content, lines, (), None)
+    return fresh, count
+
+
+def _redacted(
+    content: bytes, lines: Collection[int], masked: Collection[int],
+    pattern: re.Pattern[bytes] | None,
+) -> tuple[bytes, int, bool]:
+    """The fresh bytes, how many lines became blank, and whether anything changed."""
     text, ending = _opened(content)
     end = line_end(text)
     parts = text.split(end)
     count = 0
+    for number in masked if pattern is not None else ():
+        assert pattern is not None
+        parts[number - 1] = pattern.sub(MASK, parts[number - 1])
     for number in lines:
         if number <= len(parts) and parts[number - 1].strip():
             # A last line without its end is a sign of a cut file, which stays.
             parts[number - 1] = b" " if number == len(parts) else b""
             count += 1
     fresh = end.join(parts)
+    is_changed = fresh != text
+    if not is_changed:
+        return content, 0, False
     if ending == "unreadable":
-        return fresh, count
+        return fresh, count, True
     packed = gzip.compress(fresh, mtime=0) if content.startswith(_GZIP) else fresh
-    return (packed[:-_GZIP_TAIL] if ending == "gzip_cut" else packed), count
+    return (packed[:-_GZIP_TAIL] if ending == "gzip_cut" else packed), count, True
 
 
-def redact(landing: Landing, lines: Mapping[str, Collection[int]]) -> list[Delivery]:
-    """Blank ``lines`` by file and return the deliveries that changed.
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Lines, by file, in which only what ``pattern`` finds is put out."""
+
+    lines: Mapping[str, Collection[int]]
+    pattern: re.Pattern[bytes]
+
+
+def redact(
+    landing: Landing, lines: Mapping[str, Collection[int]], mask: Mask | None = None
+) -> list[Delivery]:
+    """Blank ``lines`` by file, put out what a ``mask`` says; returns the deliveries that changed.
 
     May be called again after a crash at any point; BusyError when another delivery goes on.
     """
@@ -62,9 +91,13 @@ def redact(landing: Landing, lines: Mapping[str, Collection[int]]) -> list[Deliv
         for delivery in landing.deliveries():
             # What waits without a fresh manifest is of a run that was killed before it stood.
             exchange.beside(landing.root / delivery.file).unlink(missing_ok=True)
-            if delivery.file in lines:
-                fresh, count = blanked(landing.read(delivery), lines[delivery.file])
-                if count:
+            masked = mask.lines.get(delivery.file, ()) if mask else ()
+            if masked or delivery.file in lines:
+                content = landing.read(delivery)
+                pattern = mask.pattern if mask else None
+                chosen = lines.get(delivery.file, ())
+                fresh, count, is_changed = _redacted(content, chosen, masked, pattern)
+                if is_changed:
                     changed[delivery.file] = _beside(landing, delivery, fresh, count)
         if changed:
             crash.point("erase.before_manifest")

@@ -173,6 +173,12 @@ DELIVERIES = Table(
             "+ coalesce(count_erased, 0)",
             "rows in = events + quarantined + duplicates + erased",
         ),
+        Invariant(
+            "counts_are_not_negative",
+            "least(count_events, count_quarantined, count_duplicates, coalesce(count_erased, 0)) "
+            ">= 0",
+            "no row is counted twice",
+        ),
     ),
     says="The exact account of each file: a row is an event, quarantined, a duplicate, or erased.",
 )

@@ -75,6 +75,8 @@ def _app() -> list[bytes]:
         for n in range(3, 6)
     ]
     lines += [_identify("dan1", "u-dan-1", "2017-05-09", phone="13700002222", **beijing)]
+    said = {"query": f"is {ANN['email']} here", "product_id": "p1"}
+    lines += [app_event("dan2", userId="u-dan-1", anonymousId="absent", properties=said)]
     return lines
 
 

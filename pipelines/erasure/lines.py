@@ -37,6 +37,8 @@ class Found:
     """Lines by file, and the ways in which the person's identifiers are written in them."""
 
     lines: dict[str, set[int]] = field(default_factory=dict)
+    masked: dict[str, set[int]] = field(default_factory=dict)
+    """Rows of others that stay, on which a value of the person's is put out."""
     spellings: set[str] = field(default_factory=set)
 
     def add(self, file: str, lines: Iterable[int]) -> None:
@@ -64,7 +66,7 @@ def find_lines(
     finally:
         session.execute("RESET VARIABLE ingest_secret")
         drop_temporary(draft)
-    _add_spelt(found, known, deliveries, read)
+    _add_spelt(draft, found, known, deliveries, read)
     return found
 
 
@@ -180,9 +182,13 @@ def _told(content: bytes) -> Iterator[tuple[int, dict[str, object]]]:
 
 
 def _add_spelt(
-    found: Found, known: Mapping[str, Source], deliveries: Sequence[Delivery], read: Read
+    draft: Draft, found: Found, known: Mapping[str, Source], deliveries: Sequence[Delivery],
+    read: Read,
 ) -> None:
-    """Lines that hold a spelling as bytes; the header of a CSV file stays."""
+    """Lines that hold a spelling as bytes; the header of a CSV file stays.
+
+    Where such a line became an event of somebody else, only the spelling goes.
+    """
     pattern = spelt(found.spellings)
     if pattern is None:
         return
@@ -193,10 +199,18 @@ def _add_spelt(
         if not pattern.search(content):
             continue
         lines = content.split(erasing.line_end(content))
-        found.add(
-            delivery.file,
-            (n for n, line in enumerate(lines, 1) if n >= first and pattern.search(line)),
-        )
+        spoken = {n for n, line in enumerate(lines, 1) if n >= first and pattern.search(line)}
+        spoken -= found.lines.get(delivery.file, set())
+        others = spoken & _taken(draft, delivery.file)
+        if others:
+            found.masked[delivery.file] = others
+        found.add(delivery.file, spoken - others)
+
+
+def _taken(draft: Draft, file: str) -> set[int]:
+    """Lines of a file that are events."""
+    rows = draft.session.rows(f"SELECT line FROM events WHERE file = {quoted(file)}")
+    return {int(str(line)) for (line,) in rows}
 
 
 def _encoded(text: str, encoding: str) -> bytes | None:

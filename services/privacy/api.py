@@ -35,13 +35,16 @@ class Desk(Protocol):
 
 
 class ErasureRequest(BaseModel):
-    """Whom to erase (a one_id, a person_no or an identifier) and why, without naming them."""
+    """Whom to erase (a one_id, or an identifier as type:value) and why, without naming them.
+
+    A person_no is not taken: any short number names somebody.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={"examples": [{"who": "phone:13812345678", "reason": "asked by letter"}]},
     )
-    who: Annotated[str, Field(min_length=1, max_length=300)]
+    who: Annotated[str, Field(min_length=1, max_length=300, pattern=r"\D|^\d{11,}$")]
     reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
 
 
