@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from jobs.erase_elsewhere import clean, found_elsewhere, note
+from jobs.erase_elsewhere import as_first_found, clean, forget_found, found_elsewhere, note
 from jobs.erasures import receipt, write_receipts
 from jobs.progress import log, stage
 from jobs.release import Clock, derive, fingerprint_of, point_to_released
@@ -115,6 +115,7 @@ def finish(lake: Lake, settings: Settings, run_id: str, clock: Clock) -> list[st
     """
     erasing.settle(lake.landing)
     done = [_carry_out(lake, settings, one, run_id, clock) for one in waiting(lake)]
+    forget_found(lake)
     write_receipts(lake, settings.programme.retention_days)
     return done
 
@@ -170,6 +171,7 @@ def _remove(
     told = erasure.find_lines(
         draft, settings.sources, settings.programme, deliveries, lake.landing.read, secret
     )
+    told = as_first_found(lake, erasure_id, told)
     elsewhere = found_elsewhere(lake, settings, session, told.spellings)
     first = elsewhere.first_found(lake, erasure_id, _by_source(deliveries, told.lines))
     mask = erasing.Mask(told.masked, pattern) if (pattern := spelt(told.spellings)) else None

@@ -24,12 +24,13 @@ from jobs.settings import Settings
 from lake import exports, traces
 from lake.engines.duckdb import Session
 from lake.store import Lake
-from pipelines.erasure.lines import spelt
+from pipelines.erasure.lines import Found, spelt
 from services.database import open_database
 from services.handovers import store as handovers
 
 JOURNALS = "erasures"
 """Folder of what was found first, by erasure; also of receipts' keys."""
+_PENDING = ".pending"
 _LEFT = {"landing", "tables", "snapshots", "exports", "locks", "restated", JOURNALS}
 
 
@@ -76,6 +77,25 @@ def note(lake: Lake, erasure_id: str, told: Mapping[str, Any]) -> None:
     path = lake.root / JOURNALS / f"{erasure_id}.json"
     path.parent.mkdir(exist_ok=True, mode=0o700)
     _durable(path, msgspec.json.encode(told))
+
+
+def as_first_found(lake: Lake, erasure_id: str, found: Found) -> Found:
+    """``found`` with what an earlier run had found and may have deleted already.
+
+    Until the erasure is published this file has the person's values, as the tables still do.
+    """
+    path = lake.root / JOURNALS / f"{erasure_id}{_PENDING}"
+    if path.exists():
+        found.take_in(msgspec.json.decode(path.read_bytes(), type=Found))
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    _durable(path, msgspec.json.encode(found))
+    return found
+
+
+def forget_found(lake: Lake) -> None:
+    """Remove the files of ``as_first_found``; every erasure must be published."""
+    for path in sorted((lake.root / JOURNALS).glob(f"*{_PENDING}")):
+        path.unlink()
 
 
 def found_elsewhere(
@@ -189,7 +209,7 @@ def _dates(lake: Lake, manifest: dict[str, Any]) -> Iterator[date]:
 
 def _durable(path: Path, content: bytes) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(fresh, "wb") as out:
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         out.write(content)
         out.flush()
         os.fsync(out.fileno())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -39,15 +39,24 @@ class Release:
             return []
         return tables.files(self.root / name, self.versions[name])
 
-    def open(self, session: Session, names: Iterable[str] | None = None) -> Session:
-        """Show tables (all when ``names`` is None) of this release in ``session``; returns it."""
+    def open(
+        self, session: Session, names: Iterable[str] | None = None,
+        kept: Mapping[str, str] | None = None,
+    ) -> Session:
+        """Show tables (all when ``names`` is None) of this release in ``session``; returns it.
+
+        ``kept`` are conditions on the rows ``t`` that are shown, by table.
+        """
         for name in names if names is not None else catalog.TABLES:
             if name == RELEASES.name:
                 session.register(name, read(self.root))
                 continue
             paths = [file.path for file in self.files(name)]
             schema = self.schema(name)
-            session.view(name, schema, paths, is_varied=catalog.is_varied(name, schema))
+            session.view(
+                name, schema, paths, is_varied=catalog.is_varied(name, schema),
+                kept=(kept or {}).get(name),
+            )
         return session
 
     def schema(self, name: str) -> pa.Schema:

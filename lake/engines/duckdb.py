@@ -93,14 +93,18 @@ class Session:
         self.con.close()
 
     def view(
-        self, name: str, schema: pa.Schema, paths: Sequence[str], *, is_varied: bool = False
+        self, name: str, schema: pa.Schema, paths: Sequence[str], *, is_varied: bool = False,
+        kept: str | None = None,
     ) -> None:
         """Show the Parquet files ``paths`` under ``name``; a column that one lacks reads as NULL.
 
-        Columns are only ever added, so the oldest file tells, save where ``is_varied``.
+        Columns are only ever added, so the oldest file tells, save where ``is_varied``. ``kept`` is
+        a condition on the rows ``t`` that are shown.
         """
         probes = paths if is_varied or not paths else [min(paths, key=_written_at)]
         query = scan(schema, paths, probes)
+        if kept is not None:
+            query = f"SELECT t.* FROM ({query}) AS t WHERE {kept}"
         self.con.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {query}')
 
     def register(self, name: str, data: pa.Table | pa.RecordBatchReader) -> None:

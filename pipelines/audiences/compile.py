@@ -13,6 +13,7 @@ import msgspec
 from domain.hold_out import held_out_sql
 from pipelines.audiences import sequences, values
 from pipelines.audiences.lists import persons_on
+from pipelines.audiences.resolve import stood_on
 from pipelines.audiences.tree import (
     AudienceLeaf,
     DidLeaf,
@@ -26,6 +27,7 @@ from pipelines.tags.cells import Cell, cells_of, value
 from pipelines.tags.direct import direct
 from pipelines.tags.windows import literal
 from schemas.audiences import Audience
+from schemas.errors import ConfigError
 from schemas.tag_definitions import Tag
 
 _BUNDLES = (
@@ -53,12 +55,32 @@ class Day:
         return _BUNDLES.format(only=only)
 
 
-def version(audience: Audience) -> str:
-    """A fingerprint of all that it says, but its label and the ids of the editor."""
-    said = _without_ids(msgspec.to_builtins(audience))
-    said.pop("label", None)
-    plain = msgspec.json.encode(said, order="sorted")
-    return hashlib.sha256(plain).hexdigest()[:16]
+def version(audience: Audience, audiences: Iterable[Audience] = ()) -> str:
+    """A fingerprint of all that it says, but its label and the ids of the editor.
+
+    It is also of each of ``audiences`` that it stands on, directly or by way of others, so that
+    the same version has the same members wherever tags, events and lists are the same.
+    ConfigError for a tree that is too deep.
+    """
+    own = _said(audience)
+    below = stood_on(audience, audiences)
+    if not below:
+        return hashlib.sha256(own).hexdigest()[:16]
+    # By name, so that the order in which they are declared means nothing.
+    parts = [own, *(_said(below[name]) for name in sorted(below))]
+    return hashlib.sha256(b"\n".join(parts)).hexdigest()[:16]
+
+
+def _said(audience: Audience) -> bytes:
+    try:
+        said = _without_ids(msgspec.to_builtins(audience))
+        said.pop("label", None)
+        return msgspec.json.encode(said, order="sorted")
+    except RecursionError:
+        raise ConfigError(
+            "the tree is too deep", expected="at most 100 groups in each other", got="hundreds",
+            where=f"audience {audience.name}", todo="write it flatter",
+        ) from None
 
 
 def _without_ids(said: Any) -> Any:

@@ -110,6 +110,22 @@ def _require_shallow(audience: Audience) -> None:
         level = [part for rule in level for part in rule.rules or []]
 
 
+def stood_on(audience: Audience, audiences: Iterable[Audience]) -> dict[str, Audience]:
+    """Those of ``audiences`` that it names, and that these name, by name; itself is none of them.
+
+    Any tree will do: a name that there is not is left out, and a ring ends where it began.
+    """
+    known = {one.name: one for one in audiences}
+    found: dict[str, Audience] = {}
+    waiting = [audience]
+    while waiting:
+        for name in _named(waiting.pop().query):
+            if name in known and name not in found and name != audience.name:
+                found[name] = known[name]
+                waiting.append(known[name])
+    return found
+
+
 def _named(query: Condition) -> set[str]:
     """Names of the audiences that a tree speaks of."""
     found, waiting = set(), [query]

@@ -50,7 +50,7 @@ def select(
         name: f"(SELECT person_no FROM {_WORK} WHERE audience = {quoted(name)})" for name in named
     }
     for one in order:
-        keys = f"{quoted(one.audience.name)}, {quoted(version(one.audience))}"
+        keys = f"{quoted(one.audience.name)}, {quoted(version(one.audience, audiences))}"
         draft.session.execute(
             f"INSERT INTO {_WORK} SELECT DATE '{draft.business_date}', {keys}, one_id, person_no "
             f"FROM ({members(one, day, names)})"
@@ -63,7 +63,7 @@ def select(
     by_name = {one.audience.name: one for one in order}
     return [
         AudienceSummary(
-            one.name, one.label, version(one), draft.business_date, sizes.get(one.name, 0),
+            one.name, one.label, version(one, audiences), draft.business_date, sizes.get(one.name, 0),
             whole_query([by_name[name] for name in in_order([one.name], book)], day),
         )
         for one in audiences

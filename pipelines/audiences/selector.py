@@ -82,12 +82,9 @@ class Selector:
 
         The same ``seed`` gives the same of the same members.
         """
-        members = self.members(audience)
         if n < 1:
             raise UsageError("a sample of nobody", expected="1 or more", got=str(n))
-        numbers = members.to_array()
-        chosen = random.Random(seed).sample(range(len(numbers)), min(n, len(numbers)))
-        return [numbers[place] for place in sorted(chosen)]
+        return sampled(self.members(audience), n, seed)
 
     def resolve(self, audience: Audience | str) -> list[Resolved]:
         """The audience with all that it names, after those that it stands on."""
@@ -113,6 +110,13 @@ class Selector:
         if name not in self._members:
             self._members[name] = self._bits.members(one)
         return self._members[name]
+
+
+def sampled(members: AbstractBitMap, n: int, seed: str) -> list[int]:
+    """``n`` of ``members`` by chance, rising; all when they are fewer."""
+    count = len(members)
+    chosen = random.Random(seed).sample(range(count), min(n, count))
+    return [members[place] for place in sorted(chosen)]
 
 
 def member_query(

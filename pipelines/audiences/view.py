@@ -23,6 +23,8 @@ from schemas.errors import NotFoundError
 from schemas.tag_definitions import Tag
 from schemas.tags import TAG_COVERAGE
 
+LARGEST = 2**32 - 1
+"""No ``person_no`` is greater: bitmaps hold numbers of 32 bits."""
 MEMBERS = pa.schema([pa.field("person_no", pa.int64()), pa.field("one_id", pa.string())])
 
 
@@ -89,9 +91,9 @@ class View:
     def page(self, members: AbstractBitMap, limit: int = 0, after: int = -1) -> pa.Table:
         """``person_no`` and ``one_id`` of members beyond ``after`` in order; 0 gives all of them.
         """
-        numbers = numbers_of(members)
-        chosen = numbers[np.searchsorted(numbers, after, side="right") :]
-        return self.persons(chosen[:limit] if limit else chosen)
+        first = members.rank(min(after, LARGEST)) if after >= 0 else 0
+        chosen = members[first : first + limit] if limit else members[first:]
+        return self.persons(numbers_of(chosen))
 
     def persons(self, numbers: np.ndarray[Any, Any]) -> pa.Table:
         """``person_no`` and ``one_id`` of the persons with these numbers, in order."""
@@ -101,11 +103,22 @@ class View:
             "ORDER BY person_no"
         ).cast(MEMBERS)
 
-    def distribution(self, members: AbstractBitMap, tag: str) -> dict[str, Any]:
-        """How a tag is spread among ``members``, beside everyone: counts and shares per bin.
+    def values(self, numbers: np.ndarray[Any, Any], tags: Sequence[str]) -> list[dict[str, Any]]:
+        """A row for each person with these numbers, in order: ``person_no``, ``one_id``, ``tags``.
 
-        The bins are those of ``tag_coverage``; a share is of those of whom the tag is known.
+        NotFoundError for a tag that is not published of the day.
         """
+        columns = "".join(f', t."{self._then(tag)}" AS "{tag}"'
+                          for tag in dict.fromkeys(tags))
+        show_numbers(self.session, "audience_numbers", numbers)
+        found = self.session.table(
+            f"SELECT t.person_no, t.one_id{columns} FROM audience_numbers JOIN tag_values AS t "
+            f"USING (person_no) WHERE t.business_date = DATE '{self.day}' ORDER BY t.person_no"
+        )
+        return list(found.to_pylist())
+
+    def _then(self, tag: str) -> str:
+        """What a tag is called on the day; NotFoundError where it is not published of it."""
         then = self._published(self.tags[tag]) if tag in self.tags else None
         if then is None:
             raise NotFoundError(
@@ -113,6 +126,14 @@ class View:
                 expected="one of " + ", ".join(sorted(self._names)), got=tag,
                 todo=meant(tag, self._names),
             )
+        return then
+
+    def distribution(self, members: AbstractBitMap, tag: str) -> dict[str, Any]:
+        """How a tag is spread among ``members``, beside everyone: counts and shares per bin.
+
+        The bins are those of ``tag_coverage``; a share is of those of whom the tag is known.
+        """
+        then = self._then(tag)
         found = self.session.table(
             f"SELECT * FROM {TAG_COVERAGE.name} WHERE tag = {quoted(then)} "
             f"AND business_date = DATE '{self.day}'"

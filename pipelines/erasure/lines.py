@@ -16,7 +16,7 @@ import msgspec
 
 from lake import erasing
 from lake.draft import Draft
-from lake.engines.duckdb import quoted
+from lake.engines.duckdb import Session, quoted
 from lake.landing import Delivery
 from pipelines.ingest import bundles, erasures, publishing, replay, staging
 from pipelines.ingest.load import Part, drop_temporary, parts, prepare, refuse_source
@@ -40,6 +40,13 @@ class Found:
     masked: dict[str, set[int]] = field(default_factory=dict)
     """Rows of others that stay, on which a value of the person's is put out."""
     spellings: set[str] = field(default_factory=set)
+
+    def take_in(self, other: Found) -> None:
+        """Add what was found at another time."""
+        for mine, theirs in ((self.lines, other.lines), (self.masked, other.masked)):
+            for file, lines in theirs.items():
+                mine.setdefault(file, set()).update(lines)
+        self.spellings |= other.spellings
 
     def add(self, file: str, lines: Iterable[int]) -> None:
         """Note lines of a file."""
@@ -70,9 +77,9 @@ def find_lines(
     return found
 
 
-def gone_keys(draft: Draft) -> set[int]:
+def gone_keys(session: Session) -> set[int]:
     """Identifiers that stood on the person's rows alone; reads the work of ``mark``."""
-    rows = draft.session.rows(
+    rows = session.rows(
         "SELECT DISTINCT identifier_key FROM erase_members AS m WHERE bundle_id IN "
         "(SELECT bundle_id FROM erase_stretches) AND identifier_key NOT IN ("
         "SELECT n.identifier_key FROM sightings AS t JOIN erase_members AS n "
@@ -84,7 +91,7 @@ def gone_keys(draft: Draft) -> set[int]:
 
 
 def _clear(draft: Draft) -> set[str]:
-    listed = ", ".join(map(str, sorted(gone_keys(draft)))) or "NULL"
+    listed = ", ".join(map(str, sorted(gone_keys(draft.session)))) or "NULL"
     return {
         str(value)
         for (value,) in draft.session.rows(
@@ -105,7 +112,7 @@ def _scan(
     session, part = draft.session, Part(deliveries)
     prepare(draft, deliveries)
     names = {d.source for d in deliveries}
-    gone = gone_keys(draft)
+    gone = gone_keys(session)
     for name in sorted(names & known.keys()):
         source = known[name]
         staging.create(session, source, programme)

@@ -13,6 +13,7 @@ from datetime import date
 import pyarrow as pa
 
 from lake.draft import Draft
+from lake.engines.duckdb import Session
 from lake.landing import Delivery
 from pipelines.erasure.collect import COVERED
 from pipelines.erasure.lines import gone_keys, spelt
@@ -28,7 +29,8 @@ DATES_AT_ONCE = 30
 _NAMED = "t.one_id IN (SELECT one_id FROM erase_names)"
 _NUMBERED = "t.person_no IN (SELECT person_no FROM erase_numbers)"
 _GONE = "t.identifier_key IN (SELECT identifier_key FROM erase_gone)"
-_NOBODY = "'erased-' || person_no"
+NOBODY = "erased-"
+_NOBODY = f"'{NOBODY}' || person_no"
 
 _DECIDED = """
 CREATE OR REPLACE TEMP TABLE erase_decisions AS
@@ -90,20 +92,13 @@ def remove(
     Reads the work of ``mark``.
     """
     session = draft.session
-    gone = sorted(gone_keys(draft))
-    session.execute("CREATE OR REPLACE TEMP TABLE erase_gone (identifier_key BIGINT)")
-    for key in gone:
-        session.execute(f"INSERT INTO erase_gone VALUES ({key})")
-    session.execute(_DECIDED)
+    gone = mark_gone(session)
     _mark_quarantine(draft, sources, spellings, region, secret)
     counts: dict[str, int] = {}
-    for name, condition in _conditions():
-        if name not in ("bundles",):
+    for name, condition in conditions():
+        if name != "bundles":
             counts[name] = _drop(draft, catalog.table(name), condition)
-    session.execute(
-        "CREATE OR REPLACE TEMP TABLE erase_bundles AS SELECT DISTINCT bundle_id "
-        "FROM erase_stretches WHERE bundle_id NOT IN (SELECT bundle_id FROM sightings)"
-    )
+    mark_bundles(session)
     counts["bundles"] = _drop(draft, catalog.table("bundles"), _OWN["bundles"])
     counts["identifiers"] = _refresh_identifiers(draft, gone)
     counts["identity_moves"] = _redirect_moves(draft)
@@ -157,7 +152,29 @@ def account(draft: Draft, deliveries: Sequence[Delivery]) -> None:
     session.con.unregister("erase_blanked")
 
 
-def _conditions() -> Iterable[tuple[str, str]]:
+def mark_gone(session: Session) -> list[int]:
+    """Make the tables of identifiers that nobody is left with, which are returned, and of decisions.
+
+    ``erase_gone`` and ``erase_decisions``; reads the work of ``mark``.
+    """
+    gone = sorted(gone_keys(session))
+    keys = pa.table({"identifier_key": pa.array(gone, pa.int64())})
+    session.register("erase_listed", keys)
+    session.execute("CREATE OR REPLACE TEMP TABLE erase_gone AS SELECT * FROM erase_listed")
+    session.con.unregister("erase_listed")
+    session.execute(_DECIDED)
+    return gone
+
+
+def mark_bundles(session: Session) -> None:
+    """Make ``erase_bundles``: those of the person that no sighting names any more."""
+    session.execute(
+        "CREATE OR REPLACE TEMP TABLE erase_bundles AS SELECT DISTINCT bundle_id "
+        "FROM erase_stretches WHERE bundle_id NOT IN (SELECT bundle_id FROM sightings)"
+    )
+
+
+def conditions() -> Iterable[tuple[str, str]]:
     """Every table that can hold the person, with the condition on its rows ``t``."""
     for name, table in catalog.TABLES.items():
         columns = set(table.columns)

@@ -7,7 +7,7 @@ Every answer is exact and that of SQL: an unknown value fulfils no comparison.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -98,6 +98,17 @@ class TagBits:
     form: Form
     values: Values
     bitmap: Callable[[str], BitMap]
+
+    def less(self, without: AbstractBitMap) -> TagBits:
+        """The same as if the persons of ``without`` had never been."""
+        held: dict[str, BitMap] = {}
+
+        def bitmap(key: str) -> BitMap:
+            if key not in held:
+                held[key] = BitMap(self.bitmap(key) - without)
+            return held[key]
+
+        return replace(self, bitmap=bitmap)
 
     def known(self) -> AbstractBitMap:
         """Persons of whom the value is known."""

@@ -18,6 +18,8 @@ from schemas.tags import TAG_BITMAPS
 
 SNAPSHOT = TAG_BITMAPS.name
 EVERYONE = "everyone"
+HIDDEN = "hidden_persons"
+"""A session's table of the numbers of those it does not show, where there are any."""
 
 
 def file_of(tag: str) -> str:
@@ -38,6 +40,13 @@ def version_on(session: Session, day: date) -> str:
     return str(rows[0][0])
 
 
+def hidden(session: Session) -> AbstractBitMap:
+    """Numbers of persons whom the session does not show; none where it shows all."""
+    if not session.rows(f"SELECT 1 FROM duckdb_tables() WHERE table_name = '{HIDDEN}'"):
+        return BitMap()
+    return BitMap([int(str(one)) for (one,) in session.rows(f"SELECT person_no FROM {HIDDEN}")])
+
+
 class TagBitmaps:
     """Who has which value of which tag on a date, by ``person_no``.
 
@@ -45,16 +54,27 @@ class TagBitmaps:
     was opened once stays in memory: for 20 M persons up to 2.5 MB a bitmap.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, without: AbstractBitMap | None = None) -> None:
+        self._folder, self._without = folder, without or None
         self._tags: dict[str, TagBits] = {}
         everyone: Any = Pack(folder / EVERYONE).blob(EVERYONE)
-        self._everyone = BitMap.deserialize(everyone)
+        found = BitMap.deserialize(everyone)
+        self._everyone: AbstractBitMap = found - without if without else found
 
     @classmethod
-    def open(cls, root: Path, version: str) -> TagBitmaps:
-        """The bitmaps of a snapshot below ``root``; see ``version_on``."""
-        return cls(snapshots.place(root, SNAPSHOT, version))
+    def open(
+        cls, root: Path, version: str, without: AbstractBitMap | None = None
+    ) -> TagBitmaps:
+        """The bitmaps of a snapshot below ``root``; see ``version_on``.
+
+        Persons of ``without`` are nowhere in them.
+        """
+        return cls(snapshots.place(root, SNAPSHOT, version), without)
+
+    @classmethod
+    def of(cls, session: Session, root: Path, day: date) -> TagBitmaps:
+        """The bitmaps of ``day`` as the open release names them, without whom it hides."""
+        return cls.open(root, version_on(session, day), hidden(session))
 
     @property
     def names(self) -> list[str]:
@@ -97,5 +117,6 @@ class TagBitmaps:
                     todo="a tag has bitmaps from the first date it is published on",
                 )
             pack = Pack(path)
-            self._tags[name] = read_bits(name, pack.about, pack.blob)
+            bits = read_bits(name, pack.about, pack.blob)
+            self._tags[name] = bits.less(self._without) if self._without else bits
         return self._tags[name]

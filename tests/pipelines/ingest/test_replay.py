@@ -135,4 +135,4 @@ def test_a_replay_twice_changes_nothing(
     feed.deliver(again)
     account = feed.rows("SELECT * EXCLUDE (sha256, delivered_at, size_bytes) FROM deliveries "
                         "WHERE file = 'again.jsonl'")
-    assert account == [("again.jsonl", "quarantine_replays", "loaded", 1, 0, 0, 1)]
+    assert account == [("again.jsonl", "quarantine_replays", "loaded", 1, 0, 0, 1, 0)]
