@@ -17,6 +17,25 @@ class Statement:
     channel: str
     status: str
     occurred_at: datetime
+    received_at: datetime | None = None
+
+    @property
+    def made_at(self) -> datetime:
+        """When it was made: never after it was received, whatever the sender's clock says."""
+        if self.received_at is None:
+            return self.occurred_at
+        return min(self.occurred_at, self.received_at)
+
+    def counts(self, purpose: str, channel: str, at: datetime) -> bool:
+        """Whether it speaks of ``purpose`` and ``channel`` and was made by the instant ``at``.
+
+        A grant dated later than ``at`` does not count yet, though it was received.
+        """
+        return (
+            self.purpose == purpose
+            and self.channel in (channel, ANY_CHANNEL)
+            and (self.made_at if self.status == "withdrawn" else self.occurred_at) <= at
+        )
 
 
 def is_granted(
@@ -28,11 +47,9 @@ def is_granted(
     itself. Of two statements of one instant the withdrawal counts.
     """
     heard = [
-        (one.occurred_at, one.status == "withdrawn")
+        (one.made_at, one.status == "withdrawn")
         for one in statements
-        if one.purpose == purpose
-        and one.channel in (channel, ANY_CHANNEL)
-        and one.occurred_at <= at
+        if one.counts(purpose, channel, at)
     ]
     return bool(heard) and not max(heard)[1]
 
@@ -43,7 +60,9 @@ def consent_sql(purpose: str, channel: str, at: str | None = None) -> str:
     It reads ``consents`` and ``bundle_persons``; ``at`` is a TIMESTAMPTZ expression, by default
     every statement counts.
     """
-    until = f" AND c.occurred_at <= {at}" if at else ""
+    made_at = "least(c.occurred_at, c.received_at)"
+    counted_from = f"CASE c.status WHEN 'withdrawn' THEN {made_at} ELSE c.occurred_at END"
+    until = f" AND {counted_from} <= {at}" if at else ""
     return (
         "SELECT p.one_id FROM consents AS c JOIN bundle_persons AS p "
         "ON p.bundle_id = c.bundle_id AND c.business_date >= p.valid_from "
@@ -52,7 +71,7 @@ def consent_sql(purpose: str, channel: str, at: str | None = None) -> str:
         f"AND c.channel IN ({_quoted(channel)}, '{ANY_CHANNEL}'){until} "
         "GROUP BY p.one_id "
         # The instant, and at one instant the withdrawal above the grant, as one number.
-        "HAVING max(epoch_us(c.occurred_at) * 2 + CAST(c.status = 'withdrawn' AS BIGINT)) % 2 = 0"
+        f"HAVING max(epoch_us({made_at}) * 2 + CAST(c.status = 'withdrawn' AS BIGINT)) % 2 = 0"
     )
 
 

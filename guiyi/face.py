@@ -25,8 +25,9 @@ from pipelines.audiences import version
 from pipelines.audiences.compared import Difference, difference
 from pipelines.audiences.explain import Verdict, explain
 from pipelines.audiences.view import View, overlap
+from pipelines.erasure import veil
 from pipelines.tags import declared, listing, show_sparse_tags, values_over_dates
-from pipelines.tags.published import TagBitmaps, version_on
+from pipelines.tags.published import TagBitmaps
 from schemas import catalog
 from schemas.audiences import Audience
 from schemas.errors import NotFoundError, UsageError
@@ -61,7 +62,7 @@ class Lake:
         """
         wanted = _date(as_of) if isinstance(as_of, str) else as_of
         found = self._store.release(wanted)
-        session = show_sparse_tags(found.open(self._store.session()))
+        session = show_sparse_tags(veil.opened(self._store, found, self._store.session()))
         return Release(found, session, self._store)
 
 
@@ -127,8 +128,7 @@ class Release:
 
     def bitmaps(self) -> TagBitmaps:
         """Who has which value of which tag on the date, as sets of ``person_no``."""
-        version = version_on(self._session, self.business_date)
-        return TagBitmaps.open(self._snapshots, version)
+        return TagBitmaps.of(self._session, self._snapshots, self.business_date)
 
     def model(self, name: str) -> PublishedModel:
         """The model that gave the newest scores of ``name``: card, figures, features in words.
@@ -157,10 +157,11 @@ class Release:
 
     def audiences(self) -> pa.Table:
         """The audiences in force: label, version, and size here by the definition of now."""
+        every = self._defined.audiences
         found = [
-            {"audience": one.name, "label": one.label, "version": version(one),
+            {"audience": one.name, "label": one.label, "version": version(one, every),
              "members": self.count(one.name)}
-            for one in self._defined.audiences
+            for one in every
         ]
         return pa.Table.from_pylist(found, schema=_AUDIENCES)
 

@@ -162,11 +162,12 @@ def listing(lake: Lake, defined: Defined) -> list[dict[str, Any]]:
         sizes = {f"{name} {kept}": count for name, kept, count in found}
     return [
         {
-            "audience": one.name, "label": one.label, "version": version(one),
-            "published_members": sizes.get(f"{one.name} {version(one)}"),
+            "audience": one.name, "label": one.label, "version": made,
+            "published_members": sizes.get(f"{one.name} {made}"),
             "is_right": one.name not in defined.errors, "defined_in": defined.origins[one.name],
         }
         for one in defined.audiences
+        for made in [version(one, defined.audiences)]
     ]
 
 

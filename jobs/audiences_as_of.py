@@ -21,6 +21,7 @@ from pipelines.audiences import version
 from pipelines.audiences.compared import Difference, difference, told
 from pipelines.audiences.explain import Verdict, explain
 from pipelines.audiences.view import MEMBERS, View, overlap
+from pipelines.erasure import veil
 from pipelines.identity import find_person
 from schemas.audiences import Audience
 from schemas.errors import NotFoundError, UsageError
@@ -55,6 +56,10 @@ class AsOf:
             raise _unpublished(self.lake, tag, self.release.business_date, name)
         return found
 
+    def version(self, one: Audience) -> str:
+        """The fingerprint of an audience and of those that it stands on."""
+        return version(one, self.defined.audiences)
+
     def count(self, names: Sequence[str]) -> dict[str, Any]:
         """How many are in each audience, and of everyone."""
         everyone = len(self.view.bitmaps.everyone())
@@ -62,7 +67,7 @@ class AsOf:
         for one in map(self.audience, names):
             count = len(self.view.members(one.name))
             rows.append({
-                "audience": one.name, "label": one.label, "version": version(one),
+                "audience": one.name, "label": one.label, "version": self.version(one),
                 "members": count, "share": round(count / everyone, 6) if everyone else 0.0,
             })
         return {**self.about, "persons": everyone, "audiences": rows}
@@ -74,7 +79,7 @@ class AsOf:
         page = self.view.page(members, limit, -1 if after is None else after).to_pylist()
         is_more = bool(page) and page[-1]["person_no"] < members.max()
         return {
-            **self.about, "audience": name, "version": version(one), "count": len(members),
+            **self.about, "audience": name, "version": self.version(one), "count": len(members),
             "members": page, "next": page[-1]["person_no"] if is_more else None,
         }
 
@@ -96,7 +101,7 @@ class AsOf:
         else:
             pq.write_table(MEMBERS.empty_table(), out)
         return {
-            **self.about, "audience": name, "version": version(one),
+            **self.about, "audience": name, "version": self.version(one),
             "count": sum(rows for _, rows in written), "out": str(out),
         }
 
@@ -109,7 +114,7 @@ class AsOf:
         """How a tag is spread in an audience, beside everyone."""
         one = self.audience(name)
         found = self.view.distribution(self.view.members(name), tag)
-        return {**self.about, "audience": name, "version": version(one), **found}
+        return {**self.about, "audience": name, "version": self.version(one), **found}
 
     def explain(self, name: str, who: str) -> dict[str, Any]:
         """Whether a person is in an audience, and which parts of it hold, with the values."""
@@ -121,7 +126,7 @@ class AsOf:
         )
         verdict = explain(self.view.selector, name, int(str(number)))
         return {
-            **self.about, "audience": name, "version": version(one), "one_id": one_id,
+            **self.about, "audience": name, "version": self.version(one), "one_id": one_id,
             "person_no": number, "is_member": verdict.holds is True,
             "verdict": dataclasses.asdict(verdict),
         }
@@ -134,8 +139,8 @@ def opened(lake: Lake, defined: Defined, as_of: date | int | None = None) -> Ite
     require_kept(lake, release)
     with lake.session() as session:
         view = View(
-            release.open(session), lake.snapshots, release.business_date, defined.tags,
-            defined.audiences, zone=defined.zone,
+            veil.opened(lake, release, session), lake.snapshots, release.business_date,
+            defined.tags, defined.audiences, zone=defined.zone,
         )
         yield AsOf(lake, release, defined, view)
 
@@ -177,7 +182,7 @@ def compared(
         if row["cause"] in ("joined", "left"):
             row["changed"] = _changed(then, now, name, row["person_no"])
     return {
-        "audience": name, "version": version(one), "from": then.about, "to": now.about,
+        "audience": name, "version": now.version(one), "from": then.about, "to": now.about,
         **_counts(found), **sides,
     }
 

@@ -7,13 +7,20 @@ next release, carries it out from the beginning and ends the same.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
-from jobs.erase_elsewhere import as_first_found, clean, forget_found, found_elsewhere, note
+from jobs.erase_elsewhere import (
+    as_first_found,
+    clean,
+    clean_reasons,
+    forget_found,
+    found_elsewhere,
+    note,
+)
 from jobs.erasures import receipt, write_receipts
 from jobs.progress import log, stage
 from jobs.release import Clock, derive, fingerprint_of, point_to_released
@@ -34,6 +41,8 @@ from schemas.erasures import ERASURES, Erasure
 from schemas.errors import NotFoundError, NothingToDo, UsageError
 from schemas.tag_bounds import TagBounds
 from services.privacy.core import Receipt
+
+Noted = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +74,12 @@ class Incoming:
 
 def land(
     lake: Lake, settings: Settings, who: str, *, reason: str, author: str, clock: Clock,
-    dry_run: bool = False,
+    dry_run: bool = False, noted: Noted = lambda _: None,
 ) -> Erasure:
     """Land the erasure of the person whom ``who`` names, and return it.
 
-    NotFoundError where it names nobody, NothingToDo where they are erased already, UsageError
+    ``noted`` is told its id before it lands. NotFoundError where it names nobody, NothingToDo where
+    they are erased already, UsageError
     where the reason or the author tells who it is.
     """
     newest = lake.release()
@@ -91,6 +101,7 @@ def land(
         _refuse_telling(made, [value for _, value in values], lake.identifier_secret(), region)
         erasure.unmark(session)
     if not dry_run:
+        noted(made.erasure_id)
         lake.landing.receive([Incoming(made)])
         crash.point("erase.after_delivery")
     return made
@@ -101,7 +112,11 @@ def waiting(lake: Lake) -> list[Delivery]:
     if not lake.releases():
         return []
     with lake.reader() as session:
-        known = {str(file) for (file,) in session.rows("SELECT file FROM deliveries")}
+        return _waiting(lake, session)
+
+
+def _waiting(lake: Lake, session: Session) -> list[Delivery]:
+    known = {str(file) for (file,) in session.rows("SELECT file FROM deliveries")}
     return [
         one for one in lake.landing.deliveries()
         if one.source == ERASURES and one.file not in known
@@ -114,50 +129,65 @@ def finish(lake: Lake, settings: Settings, run_id: str, clock: Clock) -> list[st
     Afterwards each erasure of the lake has its receipt.
     """
     erasing.settle(lake.landing)
-    done = [_carry_out(lake, settings, one, run_id, clock) for one in waiting(lake)]
+    done = []
+    while waiting(lake):
+        done += _carry_out(lake, settings, run_id, clock)
     forget_found(lake)
     write_receipts(lake, settings.programme.retention_days)
     return done
 
 
 def erase(
-    lake: Lake, settings: Settings, who: str, *, reason: str, author: str, run_id: str, clock: Clock
+    lake: Lake, settings: Settings, who: str, *, reason: str, author: str, run_id: str,
+    clock: Clock, noted: Noted = lambda _: None,
 ) -> Receipt:
     """Erase the person whom ``who`` names, after any erasure that waits; the signed receipt.
 
-    Errors as of ``land``.
+    Errors as of ``land``. BusyError where a release goes on: then the erasure may wait, landed,
+    which that release or the next call carries out.
     """
     finish(lake, settings, run_id, clock)
-    made = land(lake, settings, who, reason=reason, author=author, clock=clock)
+    made = land(lake, settings, who, reason=reason, author=author, clock=clock, noted=noted)
     finish(lake, settings, run_id, clock)
     return receipt(lake, made.erasure_id)
 
 
-def _carry_out(
-    lake: Lake, settings: Settings, delivery: Delivery, run_id: str, clock: Clock
-) -> str:
+def _carry_out(lake: Lake, settings: Settings, run_id: str, clock: Clock) -> list[str]:
+    """The first that waits, by its id; none where another run came before."""
     newest = lake.release()
     with lake.draft(newest.business_date, newest.cut) as draft, stage("erasure"):
-        secret = lake.identifier_secret()
+        assert draft.parent is not None
+        left = _waiting(lake, draft.session)
+        if draft.parent.release_no != newest.release_no or not left:
+            return []
+        delivery, secret = left[0], lake.identifier_secret()
         refuse_other_secret(draft.session, secret)
         ingest.load(
             draft, settings.sources, settings.programme, [delivery], lake.landing.read, secret
         )
-        erasure_id = _id_in(draft, delivery)
-        with stage("what is erased"):
-            _remove(lake, settings, draft, erasure_id, secret)
-        # A jump of a small audience would keep the person.
-        steady = dataclasses.replace(settings, tag_bounds=TagBounds(1.0, 1.0, 1 << 31))
-        _, models = derive(lake, steady, draft, is_direct=True)
-        erasure.forget_names(draft)
-        erasure.unmark(draft.session)
-        for name, files in models.items():
-            snapshots.keep(lake.snapshots, name, files)
+        erasure_id = _carried_out(lake, settings, draft, delivery, secret)
         crash.point("erase.before_publish")
         inputs = fingerprint_of(lake, newest.cut)
         release = draft.publish(run_id, inputs, settings.fingerprint, clock)
     point_to_released(lake)
     log.info("erasure %s is carried out in release %d", erasure_id, release.release_no)
+    return [erasure_id]
+
+
+def _carried_out(
+    lake: Lake, settings: Settings, draft: Draft, delivery: Delivery, secret: bytes
+) -> str:
+    """All but the publication; the id."""
+    erasure_id = _id_in(draft, delivery)
+    with stage("what is erased"):
+        _remove(lake, settings, draft, erasure_id, secret)
+    # A jump of a small audience would keep the person.
+    steady = dataclasses.replace(settings, tag_bounds=TagBounds(1.0, 1.0, 1 << 31))
+    _, models = derive(lake, steady, draft, is_direct=True)
+    erasure.forget_names(draft)
+    erasure.unmark(draft.session)
+    for name, files in models.items():
+        snapshots.keep(lake.snapshots, name, files)
     return erasure_id
 
 
@@ -177,6 +207,7 @@ def _remove(
     mask = erasing.Mask(told.masked, pattern) if (pattern := spelt(told.spellings)) else None
     erasing.redact(lake.landing, told.lines, mask)
     clean(lake, elsewhere, erasure_id)
+    clean_reasons(lake, spelt(told.spellings))
     tables = erasure.remove(draft, settings.sources, told.spellings, region, secret)
     if mask is not None:
         mask_rows(draft, told.masked, mask.pattern)
@@ -215,8 +246,18 @@ def _refuse_again(session: Session, who: str, region: str, secret: bytes) -> Non
     """NothingToDo where ``who`` is an identifier that an erasure suppresses for all time."""
     named = Named.of(session, region, secret)
     typed = typed_value(who, region)
-    if named.is_named(typed[1] if typed else who):
-        raise NothingToDo("nothing to do: erased already", got="an identifier that is suppressed")
+    keys = ", ".join(map(str, named.keys_of(typed[1] if typed else who)))
+    if keys:
+        found = session.rows(
+            f"SELECT DISTINCT erasure_id FROM suppressions WHERE identifier_key IN ({keys}) "
+            "ORDER BY erasure_id"
+        )
+        ids = ", ".join(str(one) for (one,) in found)
+        raise NothingToDo(
+            f"nothing to do: erased already, see {ids}", got="an identifier that is suppressed",
+            where=f"erasure {ids}",
+            todo="the receipt: `guiyi erasure receipt ID`, or GET /v1/erasures/ID",
+        )
 
 
 def _refuse_telling(

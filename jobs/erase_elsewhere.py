@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,18 +20,23 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sqlalchemy import select
 
 from jobs.settings import Settings
 from lake import exports, traces
 from lake.engines.duckdb import Session
+from lake.erasing import MASK
 from lake.store import Lake
 from pipelines.erasure.lines import Found, spelt
+from schemas.erasures import ERASURES
 from services.database import open_database
 from services.handovers import store as handovers
 
 JOURNALS = "erasures"
 """Folder of what was found first, by erasure; also of receipts' keys."""
 _PENDING = ".pending"
+_SPILL = Path("cache", "spill")
+"""Of processes that run, and gone with them."""
 _LEFT = {"landing", "tables", "snapshots", "exports", "locks", "restated", JOURNALS}
 
 
@@ -39,6 +45,9 @@ class Elsewhere:
     """Exports by name and version, copies of the lake, files to delete, and lines to drop."""
 
     exports: list[tuple[str, str]]
+    """Also those that were withdrawn before: a copy in a folder may be left."""
+    fresh: list[tuple[str, str]]
+    """Those of them that are withdrawn now."""
     folders: list[Path]
     """Where exports lie: the lake's own, and folders of destinations."""
     handed_over: list[str]
@@ -55,7 +64,7 @@ class Elsewhere:
         if not journal(lake, erasure_id):
             told = {
                 "landing": landing,
-                "exports": [f"{name}/{version}" for name, version in self.exports],
+                "exports": [f"{name}/{version}" for name, version in self.fresh],
                 "handed_over": self.handed_over,
                 "copies_of_the_lake": len(self.copies),
                 "files": sorted(str(one.relative_to(lake.root)) for one in self.files),
@@ -93,9 +102,15 @@ def as_first_found(lake: Lake, erasure_id: str, found: Found) -> Found:
 
 
 def forget_found(lake: Lake) -> None:
-    """Remove the files of ``as_first_found``; every erasure must be published."""
-    for path in sorted((lake.root / JOURNALS).glob(f"*{_PENDING}")):
-        path.unlink()
+    """Remove the files of ``as_first_found`` of erasures that are published."""
+    paths = sorted((lake.root / JOURNALS).glob(f"*{_PENDING}"))
+    if not paths:
+        return
+    with lake.reader() as session:
+        done = {str(one) for (one,) in session.rows(f"SELECT erasure_id FROM {ERASURES}")}
+    for path in paths:
+        if path.stem in done:
+            path.unlink()
 
 
 def found_elsewhere(
@@ -125,8 +140,10 @@ def found_elsewhere(
                 histories[path] = _without_rows(path, pattern)
             else:
                 files.append(path)
-    held = exports_of(lake, session)
-    return Elsewhere(held, folders, _handed_over(lake, held), copies, files, histories)
+    held = exports_of(lake, session, pattern)
+    given = handed_over(lake, session, held)
+    fresh = [place for place in held if not exports.is_withdrawn(lake.exports, *place)]
+    return Elsewhere(held, fresh, folders, given, copies, files, histories)
 
 
 def _without_lines(path: Path, pattern: re.Pattern[bytes]) -> tuple[int, bytes]:
@@ -159,52 +176,115 @@ def clean(lake: Lake, found: Elsewhere, erasure_id: str) -> None:
         _durable(path, kept)
 
 
+def clean_reasons(lake: Lake, pattern: re.Pattern[bytes] | None) -> int:
+    """Put out what ``pattern`` finds in reasons and errors of hand-overs; how many changed."""
+    if pattern is None:
+        return 0
+    count = 0
+    with closing(open_database(lake.root)) as database, database.session() as session:
+        for row in session.scalars(select(handovers.HandoverRow)):
+            for name in ("reason", "error"):
+                text = getattr(row, name) or ""
+                fresh = pattern.sub(MASK, text.encode()).decode()
+                if fresh != text:
+                    setattr(row, name, fresh)
+                    count += 1
+    return count
+
+
 def _others(root: Path) -> Iterator[Path]:
     """Files of the lake that no other step looks after; databases are their services' own."""
     for folder in sorted(root.iterdir()):
         if folder.name in _LEFT or folder.is_symlink():
             continue
         for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
+            if path.is_relative_to(root / _SPILL):
+                continue
             is_other = path.suffix not in (".secret", ".db") and ".db-" not in path.name
             if path.is_file() and is_other:
                 yield path
 
 
-def exports_of(lake: Lake, session: Session) -> list[tuple[str, str]]:
-    """Exports of an audience on a date on which they were in it, or on which nobody wrote down who.
-
-    A delta has rows of the date before it too.
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """On which dates the person of ``erase_names`` was known, and which audiences are without them.
     """
-    known = set(session.rows("SELECT DISTINCT audience, business_date FROM audience_members"))
-    theirs = set(session.rows(
-        "SELECT DISTINCT audience, business_date FROM audience_members "
-        "WHERE one_id IN (SELECT one_id FROM erase_names)"
-    ))
-    found = []
-    for manifest in exports.versions(lake.exports):
-        audience = manifest.get("audience")
-        places = {(audience, day) for day in _dates(lake, manifest)}
-        if "withdrawn" not in manifest and (places & theirs or places - known):
-            found.append((manifest["export"], manifest["version"]))
+
+    without: set[tuple[object, ...]]
+    """Audience, its version and date, where it is written down who was in it, and not they."""
+    without_them: set[object]
+    """Published dates of which they have no tags."""
+
+    @classmethod
+    def of(cls, session: Session) -> Whereabouts:
+        """As the open release tells."""
+        theirs = "one_id IN (SELECT one_id FROM erase_names) " \
+            "OR person_no IN (SELECT person_no FROM erase_numbers)"
+        without = session.rows(
+            "SELECT audience, version, business_date FROM audience_members "
+            f"GROUP BY ALL HAVING NOT bool_or({theirs})"
+        )
+        days = session.rows(
+            f"SELECT business_date FROM tag_values GROUP BY ALL HAVING NOT bool_or({theirs})"
+        )
+        return cls(set(without), {day for (day,) in days})
+
+    def may_be_in(self, audience: object, version: object, day: date) -> bool:
+        """Whether they may have been in a version of an audience on a date."""
+        return (audience, version, day) not in self.without and day not in self.without_them
+
+
+def exports_of(
+    lake: Lake, session: Session, pattern: re.Pattern[bytes] | None = None
+) -> list[tuple[str, str]]:
+    """Exports, also withdrawn ones, in which the person of ``erase_names`` may have been.
+
+    Those of an audience on a date on which nobody wrote down that they were not in it, and those
+    whose clear values ``pattern`` finds. A delta has rows of its base too.
+    """
+    places = Whereabouts.of(session)
+    return [
+        (manifest["export"], manifest["version"])
+        for manifest in exports.versions(lake.exports)
+        if any(places.may_be_in(*one) for one in _places(lake, manifest))
+        or (pattern is not None and _is_spelt(lake, manifest, pattern))
+    ]
+
+
+def handed_over(lake: Lake, session: Session, held: Sequence[tuple[str, str]]) -> list[str]:
+    """Which exports went to whom: of those ``held``, and of audiences in which they may have been.
+
+    A delivery that was tried and did not end may have arrived.
+    """
+    places, found = Whereabouts.of(session), []
+    with closing(open_database(lake.root)) as database, database.reading() as opened:
+        for one in handovers.every(opened):
+            key = one.key
+            if one.attempts and (
+                (key.export, one.version) in held
+                or places.may_be_in(key.audience, key.audience_version, key.business_date)
+            ):
+                told = "" if one.delivered_at is not None else " (may have arrived)"
+                found.append(f"{key.export}/{one.version} to {key.destination}{told}")
     return found
 
 
-def _handed_over(lake: Lake, held: Sequence[tuple[str, str]]) -> list[str]:
-    """Which of these exports were delivered to whom."""
-    with open_database(lake.root).reading() as session:
-        return [
-            f"{one.key.export}/{one.version} to {one.key.destination}"
-            for one in handovers.every(session)
-            if one.version is not None and (one.key.export, one.version) in held
-            and one.delivered_at is not None
-        ]
+def _places(
+    lake: Lake, manifest: dict[str, Any]
+) -> Iterator[tuple[object, object, date]]:
+    at: dict[str, Any] | None = manifest
+    while at is not None:
+        day = date.fromisoformat(at["business_date"])
+        yield at.get("audience"), at.get("audience_version"), day
+        name, base = manifest["export"], at.get("base")
+        at = exports.manifest(lake.exports, name, base) if base else None
 
 
-def _dates(lake: Lake, manifest: dict[str, Any]) -> Iterator[date]:
-    yield date.fromisoformat(manifest["business_date"])
-    if manifest.get("base"):
-        base = exports.manifest(lake.exports, manifest["export"], manifest["base"])
-        yield date.fromisoformat(base["business_date"])
+def _is_spelt(lake: Lake, manifest: dict[str, Any], pattern: re.Pattern[bytes]) -> bool:
+    folder = lake.exports / manifest["export"] / manifest["version"]
+    # By what lies there: manifests of long ago name no parts.
+    parts = [path for path in sorted(folder.iterdir()) if path.name != exports.MANIFEST]
+    return any(pattern.search(form) for path in parts for form in traces.forms(path))
 
 
 def _durable(path: Path, content: bytes) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import MetaData, select
 
 from jobs.erase_elsewhere import JOURNALS, journal
 from lake import crash, locks, retention, traces
@@ -22,13 +26,13 @@ from services.privacy.core import Facts, Receipt
 
 def receipts(lake: Lake) -> list[Receipt]:
     """Every receipt, the oldest erasure first."""
-    with open_database(lake.root).reading() as session:
+    with closing(open_database(lake.root)) as database, database.reading() as session:
         return store.every(session)
 
 
 def receipt(lake: Lake, erasure_id: str) -> Receipt:
     """One receipt; NotFoundError when there is none."""
-    with open_database(lake.root).reading() as session:
+    with closing(open_database(lake.root)) as database, database.reading() as session:
         return store.find(session, erasure_id)
 
 
@@ -66,7 +70,8 @@ def vacuum(lake: Lake, now: datetime, values: Sequence[str] = ()) -> list[Receip
         keep = sum(one.release_no >= oldest_kept for one in known)
         removed = sum(retention.vacuum(lake.tables, known, keep).values())
         removed += retention.vacuum_bitmaps(lake.snapshots, known, keep)
-    open_database(lake.root).compact()
+    with closing(open_database(lake.root)) as database:
+        database.compact()
     done = []
     for one in due:
         checks = check(lake, one, values)
@@ -93,9 +98,12 @@ def check(lake: Lake, found: Receipt, values: Sequence[str] = ()) -> dict[str, A
         "values_searched": len(values),
     }
     if values:
-        pattern = spelt(values)
+        pattern = spelt(values, is_word=False)
         searched = traces.search(lake.root, pattern) if pattern else traces.Searched(0, [])
-        told |= {"files_searched": searched.count_files, "files_with_values": searched.found}
+        told |= {
+            "files_searched": searched.count_files, "files_with_values": searched.found,
+            "tables_with_values": _tables_with(lake, pattern) if pattern else [],
+        }
     return told
 
 
@@ -105,7 +113,8 @@ def require_clean(found: Receipt, checks: dict[str, Any], *, is_over: bool) -> N
     Older releases may be there, and hold values, until the retention ``is_over``.
     """
     names = ["rows_with_suppressed_keys"]
-    names += ["older_releases_readable", "files_with_values"] if is_over else []
+    if is_over:
+        names += ["older_releases_readable", "files_with_values", "tables_with_values"]
     wrong = {name: checks[name] for name in names if checks.get(name)}
     if wrong:
         raise QualityError(
@@ -137,6 +146,21 @@ def _rows(lake: Lake, release: Release, erasure_id: str) -> int:
             """
         )
     return int(str(count))
+
+
+def _tables_with(lake: Lake, pattern: re.Pattern[bytes]) -> list[str]:
+    """Tables of the services' database, wherever it is, with a row that the pattern finds."""
+    with closing(open_database(lake.root)) as database, database.reading() as session:
+        known = MetaData()
+        known.reflect(session.connection())
+        return [
+            table.name for table in known.sorted_tables
+            if any(
+                pattern.search(form)
+                for row in session.execute(select(table))
+                for form in traces.spoken(row)
+            )
+        ]
 
 
 def _is_there(release: Release) -> bool:
@@ -197,6 +221,6 @@ def _remembered(
 
 def _keep(lake: Lake, plain: Receipt) -> Receipt:
     done = core.signed(plain, store.signing_key(lake.root / JOURNALS))
-    with open_database(lake.root).session() as session:
+    with closing(open_database(lake.root)) as database, database.session() as session:
         store.keep(session, done)
     return done

@@ -14,13 +14,17 @@ from jobs.settings import Settings
 from jobs.tags import author
 from lake import exports, locks
 from lake.engines.duckdb import Session, quoted
+from lake.releases import Release
 from lake.store import Lake
 from pipelines.audiences import Selector, version
+from pipelines.erasure import veil
 from pipelines.exports import Asked, Given, check, write
 from pipelines.tags import declared, show_sparse_tags
-from pipelines.tags.published import TagBitmaps, version_on
+from pipelines.tags.published import TagBitmaps
 from schemas.audiences import Audience
-from schemas.errors import ConfigError, GuiyiError, NotFoundError, NothingToDo
+from schemas.erasures import ERASURES
+from schemas.errors import BusyError, ConfigError, GuiyiError, NotFoundError, NothingToDo
+from schemas.events import DELIVERIES
 from schemas.exports import Export
 from services.access.core import actor
 from services.database import open_database
@@ -97,7 +101,8 @@ def run(
     """The manifest of one export of the release of ``day``, and whether it was written just now.
 
     ``base`` is the version that the receiver has, for a delta. NothingToDo when the version was
-    withdrawn; ConfigError when the definition does not fit; StorageError when it cannot be written.
+    withdrawn; ConfigError when the definition does not fit; BusyError when an erasure comes in;
+    StorageError when it cannot be written.
     """
     release = lake.release(day)
     audiences = together(lake, settings.audiences, release.cut)
@@ -105,7 +110,8 @@ def run(
     check(recipe, declared(settings.tags), settings.destinations)
     chain = _chain(lake, recipe, base) if base else []
     asked = Asked(
-        recipe, version(audience), day, release.cut, release.release_no, base if chain else None
+        recipe, version(audience, audiences), day, release.cut, release.release_no,
+        base if chain else None,
     )
     with locks.exclusive(lake.root / "locks", f"export-{recipe.name}", WAIT_S):
         place = (lake.exports, recipe.name, asked.version)
@@ -116,23 +122,51 @@ def run(
             )
         if exports.has(*place):
             return exports.manifest(*place), False
+        newest = lake.release()
+        require_no_erasure(lake, newest)
         with lake.session() as session:
-            release.open(session)
-            manifest = _write(session, lake, settings, audiences, asked, chain)
+            veil.opened(lake, release, session)
+            manifest = _write(session, lake, settings, audiences, asked, chain, newest)
     return manifest, True
 
 
 def _write(
     session: Session, lake: Lake, settings: Settings, audiences: list[Audience], asked: Asked,
-    chain: list[Given],
+    chain: list[Given], newest: Release,
 ) -> dict[str, Any]:
     show_sparse_tags(session)
     members = _members(session, lake, settings, audiences, asked)
     with exports.writing(lake.exports, asked.recipe.name, asked.version) as draft:
         manifest = write(session, draft, asked, members, chain)
         manifest["guiyi"] = installed("guiyi")
+        require_no_erasure(lake, newest)
         draft.finish(manifest)
+    try:
+        # One that was landed after the last look may have searched before this was to be seen.
+        require_no_erasure(lake, newest)
+    except BusyError:
+        if exports.has(lake.exports, asked.recipe.name, asked.version):
+            exports.discard(lake.exports, asked.recipe.name, asked.version)
+        raise
     return manifest
+
+
+def require_no_erasure(lake: Lake, newest: Release) -> None:
+    """BusyError when an erasure was landed that ``newest`` has not carried out."""
+    landed = {one.file for one in lake.landing.deliveries() if one.source == ERASURES}
+    if landed:
+        with lake.session() as session:
+            newest.open(session, [DELIVERIES.name])
+            found = session.rows(f"SELECT file FROM {DELIVERIES.name}")
+        landed -= {str(file) for (file,) in found}
+    if landed:
+        raise BusyError(
+            "an erasure came in, and nothing leaves until it is carried out",
+            expected="every erasure carried out by the newest release",
+            got=f"{len(landed)} that release {newest.release_no} does not know",
+            where=str(lake.landing.manifest),
+            todo="run it again after the erasure; the next `guiyi erase` or release carries it out",
+        )
 
 
 def _members(
@@ -147,7 +181,7 @@ def _members(
     if session.rows(f"SELECT 1 {published} LIMIT 1"):
         return f"SELECT one_id, person_no {published}"
     day = asked.business_date
-    bitmaps = TagBitmaps.open(lake.snapshots, version_on(session, day))
+    bitmaps = TagBitmaps.of(session, lake.snapshots, day)
     selector = Selector(session, bitmaps, day, declared(settings.tags), audiences)
     return selector.query(asked.recipe.audience)
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+
+import msgspec
 
 from jobs import exports
 from jobs.audiences import together
 from jobs.settings import Settings
 from lake import crash, locks
-from lake.destinations import Package, Receipt, open_place
+from lake import exports as written
+from lake.destinations import Package, open_place
 from lake.store import Lake
 from pipelines.audiences import version
+from pipelines.exports import check, recipe_version
 from schemas.destinations import Destination
-from schemas.errors import DeliveryError, GuiyiError, NotFoundError, UsageError
+from schemas.errors import ConfigError, ConflictError, GuiyiError, NotFoundError, UsageError
 from schemas.exports import Export
 from services.access.core import Actor
 from services.access.store import note
@@ -90,21 +95,38 @@ class Desk:
     ) -> tuple[Handover, bool]:
         """Ask for a hand-over of the release of ``day``; the same again is the first one.
 
-        The export is written at once, so that whoever approves it sees what would leave.
+        The export is written at once, so that whoever approves it sees what would leave; and anew
+        where that version can no longer be delivered. ConflictError for a delta that would go back.
         """
         cut = self.lake.release(day).cut
         audiences = together(self.lake, self.settings.audiences, cut)
         audience = exports.audience_of(audiences, recipe)
-        key = Key(recipe.name, audience.name, version(audience), day, place.name)
-        manifest, _ = exports.run(self.lake, self.settings, recipe, day, self._base(recipe, place))
+        key = Key(recipe.name, audience.name, version(audience, audiences), day, place.name,
+                  recipe_version(recipe))
+        with self._alone(key):
+            with self.database.reading() as session:
+                first = store.known(session, key.handover_id)
+            if first is not None and (first.state in core.ENDED or not self._lost(first)):
+                return first, False
+            return self._written(key, recipe, place, by), True
+
+    def _written(self, key: Key, recipe: Export, place: Destination, by: Actor) -> Handover:
+        """A hand-over at its beginning, new or anew, with its version."""
+        self._require_forward(key, recipe)
+        last = self._last(key) if recipe.delta else None
+        manifest, _ = exports.run(
+            self.lake, self.settings, recipe, key.business_date, last.version if last else None
+        )
+        now = self.clock()
         with self.database.session() as session:
-            one, is_new = store.request(
-                session, key, by.name, self.clock(), needs_approval=place.approval
+            one, _ = store.request(session, key, by.name, now, needs_approval=place.approval)
+            one = store.move(
+                session, one, "requested" if place.approval else "approved",
+                version=manifest["version"], requested_by=by.name, requested_at=now,
+                decided_by=None, decided_at=None, reason=None, error=None,
             )
-            if is_new:
-                one = store.move(session, one, one.state, version=manifest["version"])
-                note(session, by, "handovers.request", one.handover_id, self.clock())
-        return one, is_new
+            note(session, by, "handovers.request", one.handover_id, now)
+        return one
 
     def settled(
         self, recipe: Export, place: Destination, day: date, by: Actor
@@ -132,57 +154,96 @@ class Desk:
     def deliver(self, handover_id: str, by: Actor) -> Handover:
         """Deliver what may be delivered; one process at a time, and once.
 
-        DeliveryError or UnreachableError when the receiver did not take it; that is noted, and the
-        next call tries again.
+        DeliveryError, UnreachableError or StorageError when the receiver did not take it; that is
+        noted, and the next call tries again. ConflictError when what was requested is no more.
         """
-        with locks.exclusive(self.lake.root / "locks", f"handover-{handover_id}", WAIT_S):
+        one, error = self._attempted(handover_id, by)
+        if error is not None:
+            raise error
+        return one
+
+    def _attempted(self, handover_id: str, by: Actor) -> tuple[Handover, GuiyiError | None]:
+        """The hand-over after an attempt, and the error that it notes."""
+        with self._alone(self.find(handover_id).key):
             one = self.find(handover_id)
             if one.state == "delivered":
-                return one
+                return one, None
             core.require_deliverable(one)
-            recipe = exports.find(self.settings, one.key.export)
-            place = self.place_of(recipe, one.key.destination)
+            place = self._place_as_requested(one)
             with self.database.session() as session:
                 one = store.move(session, one, "delivering", is_attempt=True, error=None)
             crash.point("handover.before_delivery")
             try:
-                name, receipt = self._hand_over(one, recipe, place)
+                package = Package.open(self.lake.exports, one.key.export, str(one.version))
+                receipt = open_place(place, self.lake.root).deliver(package)
             except GuiyiError as error:
                 with self.database.session() as session:
-                    store.move(session, one, "failed", error=str(error).split("\n")[0])
-                raise
+                    one = store.move(session, one, "failed", error=str(error).split("\n")[0])
+                return one, error
             crash.point("handover.before_record")
             with self.database.session() as session:
                 one = store.move(
-                    session, one, "delivered", version=name, delivered_at=self.clock(),
-                    place=receipt.where, rows=receipt.rows,
+                    session, one, "delivered", delivered_at=self.clock(), place=receipt.where,
+                    rows=receipt.rows,
                 )
                 note(session, by, "handovers.deliver", handover_id, self.clock())
-        return one
-
-    def _hand_over(
-        self, one: Handover, recipe: Export, place: Destination
-    ) -> tuple[str, Receipt]:
-        """Deliver the version written before, or what has changed since then if it is a delta."""
-        base = self._base(recipe, place)
-        manifest, _ = exports.run(self.lake, self.settings, recipe, one.key.business_date, base)
-        name = str(manifest["version"])
-        package = Package.open(self.lake.exports, recipe.name, name)
-        return name, open_place(place, self.lake.root).deliver(package)
+        return one, None
 
     def _tried(self, handover_id: str, by: Actor) -> Handover:
-        try:
-            return self.deliver(handover_id, by)
-        except DeliveryError:
-            return self.find(handover_id)
+        return self._attempted(handover_id, by)[0]
 
-    def _base(self, recipe: Export, place: Destination) -> str | None:
-        """For a delta: the version that the destination has."""
-        if not recipe.delta:
-            return None
+    @contextmanager
+    def _alone(self, key: Key) -> Iterator[None]:
+        """One at a time for an export and a destination, so that deltas come one after another."""
+        name = f"handover-{key.export}-{key.destination}"
+        with locks.exclusive(self.lake.root / "locks", name, WAIT_S):
+            yield
+
+    def _place_as_requested(self, one: Handover) -> Destination:
+        """Where the version goes; ConflictError unless it is still what was asked for."""
+        exports.require_no_erasure(self.lake, self.lake.release())
+        name, lost = one.key.destination, self._lost(one)
+        if not lost:
+            manifest = written.manifest(self.lake.exports, one.key.export, str(one.version))
+            recipe = msgspec.convert(manifest["recipe"], Export)
+            self._require_forward(one.key, recipe)
+            try:
+                sent = msgspec.structs.replace(recipe, destinations=[name], tags=[])
+                check(sent, [], self.settings.destinations)
+                return self.place_of(exports.find(self.settings, one.key.export), name)
+            except (ConfigError, NotFoundError, UsageError) as error:
+                lost = str(error).split("\n")[0]
+        raise ConflictError(
+            f"the hand-over {one.handover_id} can no longer be delivered as it was requested",
+            expected="version, definition and destination as they were", got=lost,
+            where=f"hand-over {one.handover_id}", todo="ask for it anew",
+        )
+
+    def _lost(self, one: Handover) -> str:
+        """Why the version of a hand-over can no longer be delivered; empty when it can."""
+        if not one.version or not written.has(self.lake.exports, one.key.export, one.version):
+            return f"the version {one.version} was withdrawn or is gone"
+        manifest = written.manifest(self.lake.exports, one.key.export, one.version)
+        last = self._last(one.key)
+        if manifest["kind"] == "delta" and (last is None or manifest["base"] != last.version):
+            return f"a delta since {manifest['base']}, and something else was delivered since"
+        return ""
+
+    def _require_forward(self, key: Key, recipe: Export) -> None:
+        """ConflictError for a delta of a date that is not after what the destination has."""
+        last = self._last(key)
+        if recipe.delta and last is not None and key.business_date <= last.key.business_date:
+            raise ConflictError(
+                f"a delta of {key.export} cannot go back in time",
+                expected=f"a date after {last.key.business_date}, which {key.destination} has",
+                got=str(key.business_date), where=f"export {key.export}",
+                todo="hand over a newer date; a full export may be of any",
+            )
+
+    def _last(self, key: Key) -> Handover | None:
+        """What the destination was given last of the export."""
         with self.database.reading() as session:
-            last = store.last_delivered(session, recipe.name, place.name)
-        return last.version if last else None
+            return store.last_delivered(session, key.export, key.destination)
 
     def place_of(self, recipe: Export, name: str | None) -> Destination:
         """The destination called ``name``, or the only one; UsageError where that is not clear."""

@@ -68,13 +68,14 @@ class ErasureDesk:
     def erase(self, who: str, reason: str, by: Actor) -> Receipt:
         """Erase the person whom ``who`` names; the signed receipt."""
         run_id = run.new_run_id()
-        found = erase.erase(
+        return erase.erase(
             self.lake, self.settings, who, reason=reason, author=by.name, run_id=run_id,
-            clock=self.clock,
+            clock=self.clock, noted=lambda erasure_id: self._note(by, erasure_id),
         )
+
+    def _note(self, by: Actor, erasure_id: str) -> None:
         with self.database.session() as session:
-            store.note(session, by, "privacy.erase", found["erasure_id"], self.clock())
-        return found
+            store.note(session, by, "privacy.erase", erasure_id, self.clock())
 
     def receipts(self) -> list[Receipt]:
         """Every receipt, the oldest first."""

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jobs.erase_elsewhere import exports_of
+from jobs.erase_elsewhere import exports_of, handed_over
 from jobs.secret import refuse_other_secret
 from jobs.settings import Settings
 from lake.store import Lake
@@ -26,11 +26,13 @@ def everything(lake: Lake, settings: Settings, who: str) -> dict[str, Any]:
         found = subject(session, one_id, labels, settings.sources, region, secret)
         erasure.mark(session, erasure.belongings(session, one_id))
         given = exports_of(lake, session)
+        told = handed_over(lake, session, given)
         erasure.unmark(session)
     return {
         "as of": {"release": release.release_no, "received before": release.cut},
         **found,
         "exports": [f"{name}, version {version}" for name, version in given],
+        "given to others": told,
     }
 
 

@@ -74,7 +74,7 @@ class Writing:
         _write_manifest(self._draft, manifest)
         crash.point("export.before_rename")
         self._draft.rename(self.folder)
-        _sync(self.folder.parent)
+        sync(self.folder.parent)
         crash.point("export.after_rename")
         return self.folder
 
@@ -137,8 +137,9 @@ def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     os.replace(fresh, folder / MANIFEST)
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Have a file or a folder outlast a failure of the machine."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -210,8 +211,17 @@ def withdraw(root: Path, name: str, version: str, note: str) -> bool:
         for path in folder.iterdir():
             if path.name != MANIFEST:
                 path.unlink()
-        _sync(folder)
+        sync(folder)
     return is_new
+
+
+def discard(root: Path, name: str, version: str) -> None:
+    """Remove a version that nobody was given, as if it had never been written."""
+    folder = root / name / version
+    with _told(folder):
+        hidden = folder.with_name(f".{version}.{os.getpid()}")
+        folder.rename(hidden)
+        shutil.rmtree(hidden)
 
 
 def faults(root: Path, name: str, version: str) -> list[str]:

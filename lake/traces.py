@@ -10,7 +10,7 @@ import base64
 import gzip
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,10 @@ def search(root: Path, pattern: re.Pattern[bytes]) -> Searched:
 
 def forms(path: Path) -> Iterator[bytes]:
     """The bytes of a file, and all that can be read out of them."""
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return
     yield content
     if path.suffix == ".parquet":
         yield from _values(path)
@@ -55,6 +58,14 @@ def forms(path: Path) -> Iterator[bytes]:
         yield text
         yield from _decoded(text)
     else:
+        yield from _decoded(content)
+
+
+def spoken(values: Iterable[object]) -> Iterator[bytes]:
+    """All that can be read out of the values of a row."""
+    for value in values:
+        content = value if isinstance(value, bytes) else str(value).encode()
+        yield content
         yield from _decoded(content)
 
 

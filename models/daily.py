@@ -148,6 +148,7 @@ def _ready(
     scorer = Scorer(
         definition.name, version, fitted, {name: columns[name] for name in fitted.names},
         moments.column(definition.population), reference, definition.purpose,
+        moments.draft.cut,
     )
     return Prepared(files, told, scorer)
 
@@ -179,7 +180,9 @@ def _counted_now(
     """Persons to score, and features that training knew of some and nobody has today."""
     columns = moments.columns_of(definition)
     counts = ", ".join(f'count("{columns[name]}")' for name in fitted.names)
-    wanted = scores.chosen(moments.column(definition.population), definition.purpose)
+    wanted = scores.chosen(
+        moments.column(definition.population), definition.purpose, moments.draft.cut
+    )
     ((total, *known),) = moments.draft.session.rows(
         f"SELECT count(*), {counts} FROM {NOW} WHERE {wanted}"
     )

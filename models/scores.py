@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +38,8 @@ class Scorer:
     reference: dict[str, drift.Reference]
     purpose: Purpose | None = None
     """What a person must have allowed to be scored."""
+    cut: datetime | None = None
+    """Up to when statements of consent count; all when None."""
 
 
 @dataclass(slots=True)
@@ -60,7 +63,7 @@ def batches(session: Session, scorer: Scorer, table: str, size: int) -> Iterator
     """Persons to score, ``size`` rows of ``table`` at a time, by ``one_id``."""
     ((last,),) = session.rows(f"SELECT coalesce(max(row_no), 0) FROM {table}")
     names = ", ".join(f'"{column}"' for column in scorer.columns.values())
-    wanted = chosen(scorer.population, scorer.purpose)
+    wanted = chosen(scorer.population, scorer.purpose, scorer.cut)
     for start in range(0, int(str(last)), size):
         found = session.table(
             f"SELECT one_id, {names} FROM {table} WHERE row_no > {start} "
@@ -70,9 +73,10 @@ def batches(session: Session, scorer: Scorer, table: str, size: int) -> Iterator
             yield found
 
 
-def chosen(population: str, purpose: Purpose | None) -> str:
+def chosen(population: str, purpose: Purpose | None, cut: datetime | None = None) -> str:
     """The condition on a row of the scoring table under which its person is scored."""
-    allowed = f" AND one_id IN ({consent_sql(purpose, ANY_CHANNEL)})" if purpose else ""
+    at = f"TIMESTAMPTZ '{cut.isoformat()}'" if cut else None
+    allowed = f" AND one_id IN ({consent_sql(purpose, ANY_CHANNEL, at)})" if purpose else ""
     return f'"{population}" > 0{allowed}'
 
 

@@ -18,6 +18,7 @@ from jobs import settings
 from jobs.settings import Settings
 from lake.store import Lake, open_lake
 from schemas.audiences import Audience
+from schemas.destinations import Destination, Folder
 from schemas.exports import Export
 from schemas.tag_bounds import TagBounds
 from tests.pipelines.ingest.feeds import ERP_HEADER, File, app_event, order_line
@@ -121,20 +122,30 @@ def files() -> list[File]:
     ]
 
 
-def settled() -> Settings:
-    """The packaged definitions with one audience of the city, and an export of its phones."""
-    query = {"field": "city", "operator": "=", "value": "北京"}
-    audience = msgspec.convert(
-        {"name": "beijing", "label": "北京", "query": {"combinator": "and", "rules": [query]}},
-        Audience,
+def settled(*, is_wide: bool = False) -> Settings:
+    """The packaged definitions with two audiences, and an export of each.
+
+    Ann is in the one of the city, whose phones are written; of who has ordered nothing the hashes
+    go to a folder, and in its wider version are all.
+    """
+    orders = {"field": "orders_count_ever", "operator": ">=" if is_wide else "=", "value": 0}
+    rules = {"beijing": {"field": "city", "operator": "=", "value": "北京"}, "quiet": orders}
+    audiences = msgspec.convert(
+        [{"name": name, "label": name, "query": {"combinator": "and", "rules": [rule]}}
+         for name, rule in rules.items()],
+        list[Audience],
     )
-    export = msgspec.convert(
-        {"name": "phones", "audience": "beijing", "format": "csv", "channel": "sms",
-         "identifiers": [{"type": "phone", "recipe": "raw"}], "person": ["one_id"]},
-        Export,
+    shared = {"format": "csv", "channel": "sms", "person": ["one_id"]}
+    exports = msgspec.convert(
+        [{"name": "phones", "audience": "beijing", **shared,
+          "identifiers": [{"type": "phone", "recipe": "raw"}]},
+         {"name": "hashes", "audience": "quiet", **shared, "destinations": ["desk"],
+          "identifiers": [{"type": "phone", "recipe": "sha256_e164"}]}],
+        list[Export],
     )
+    desk = Destination(name="desk", label="desk", folder=Folder("desk"))
     return dataclasses.replace(
-        settings.read(), audiences=[audience], exports=[export],
+        settings.read(), audiences=audiences, exports=exports, destinations=[desk],
         tag_bounds=TagBounds(1.0, 1.0, 1 << 31),
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+import numpy as np
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
-from console.api import cursors, shapes
+from console.api import cursors, in_force, shapes
 from console.api.context import Context, as_of
 from console.api.cursors import Cursor
 from console.api.problems import UnfitError
@@ -18,13 +18,14 @@ from pipelines import identity
 from pipelines.audiences import check, version
 from pipelines.audiences.explain import explain
 from pipelines.audiences.lists import known_lists
-from pipelines.audiences.view import View
+from pipelines.audiences.selector import sampled
 from schemas.audiences import Audience
 from schemas.errors import ConflictError, NotFoundError, UsageError
-from services.access.api import needs
+from services.access.api import needs, require
 from services.access.core import Actor
+from services.access.store import note
 from services.audiences import store
-from services.audiences.core import Stored
+from services.audiences.core import UnseenError
 from services.audiences.store import Kept
 
 Reader = Annotated[Actor, Depends(needs("audiences:read"))]
@@ -51,6 +52,7 @@ def router(context: Context) -> APIRouter:
     _read(routes, context)
     _write(routes, context)
     _look(routes, context)
+    _explain(routes, context)
     return routes
 
 
@@ -58,25 +60,22 @@ def _read(routes: APIRouter, context: Context) -> None:
     @routes.get("", responses=gives(shapes.AudienceList))
     def every(_actor: Reader) -> Response:
         """All audiences in force, those declared in files and those made here."""
-        declared = {one.name for one in context.audiences}
-        made = [one for one in context.stored() if one.audience.name not in declared]
-        views = [_of_file(one) for one in context.audiences] + [_of_stored(one) for one in made]
-        return reply(shapes.AudienceList(sorted(views, key=lambda one: one.name)))
+        return reply(shapes.AudienceList(in_force.every(context.in_force())))
 
     @routes.get("/{name}", responses=gives(AudienceView))
     def one(_actor: Reader, name: Named) -> Response:
         """The audience in force; its ETag goes into the If-Match of a change."""
-        return _shown(_view(context, name))
+        return in_force.shown(in_force.named(context.in_force(), name))
 
     @routes.get("/{name}/versions", responses=gives(shapes.Versions))
     def versions(_actor: Reader, name: Named) -> Response:
-        """All versions, oldest first; none of them ever changes."""
-        for declared in context.audiences:
-            if declared.name == name:
-                return reply(shapes.Versions(name, [_of_file(declared)]))
+        """All versions, oldest first; what each says never changes."""
+        if any(one.name == name for one in context.audiences):
+            return reply(shapes.Versions(name, [in_force.named(context.in_force(), name)]))
         with context.database.reading() as session:
-            found = store.history(session, name)
-        return reply(shapes.Versions(name, [_of_stored(one) for one in found]))
+            kept = store.history(session, name)
+        found = context.in_force()
+        return reply(shapes.Versions(name, [in_force.of_stored(one, found) for one in kept]))
 
 
 def _write(routes: APIRouter, context: Context) -> None:
@@ -90,7 +89,8 @@ def _write(routes: APIRouter, context: Context) -> None:
     ) -> Response:
         """Keep a new audience; the same one again, or the same Idempotency-Key, is 200."""
         kept = _keep(context, actor, audience, None, idempotency_key, is_new=True)
-        return _shown(_of_stored(kept.stored), 200 if kept.change == "same" else 201)
+        view = in_force.of_stored(kept.stored, context.in_force())
+        return in_force.shown(view, 200 if kept.change == "same" else 201)
 
     @routes.put(
         "/{name}", openapi_extra=asks(Audience, EXAMPLE),
@@ -100,15 +100,14 @@ def _write(routes: APIRouter, context: Context) -> None:
         actor: Writer, name: Named, audience: Annotated[Any, Depends(shapes.body(Audience))],
         if_match: Annotated[str | None, Header()] = None, idempotency_key: Key = None,
     ) -> Response:
-        """Keep a new version; one that says the same adds none."""
+        """Keep a new version of what If-Match says was seen; one that says the same adds none."""
         if audience.name != name:
             raise UnfitError(
                 "the audience is called otherwise than its address", expected=name,
                 got=audience.name, where="$.name", todo="give both one name",
             )
-        expected = _number(if_match)
-        kept = _keep(context, actor, audience, expected, idempotency_key, is_new=False)
-        return _shown(_of_stored(kept.stored))
+        kept = _keep(context, actor, audience, if_match, idempotency_key, is_new=False)
+        return in_force.shown(in_force.of_stored(kept.stored, context.in_force()))
 
 
 def _look(routes: APIRouter, context: Context) -> None:
@@ -117,12 +116,23 @@ def _look(routes: APIRouter, context: Context) -> None:
         responses=gives(shapes.Previewed),
     )
     def preview(
-        _actor: Reader, wanted: Annotated[Any, Depends(shapes.body(shapes.Preview))],
+        request: Request, actor: Reader,
+        wanted: Annotated[Any, Depends(shapes.body(shapes.Preview))],
         as_of_text: Annotated[AsOf, Query(alias="as_of")] = None,
     ) -> Response:
-        """How many a definition would have, some of them, and how tags are spread among them."""
+        """How many a definition would have, some of them, and how tags are spread among them.
+
+        Tags of those in the sample are read by who has the scope persons:read too.
+        """
+        is_read = wanted.sample > 0 and len(wanted.tags) > 0
+        if is_read:
+            require(request, actor, "persons:read")
         with context.shelf.open(as_of(as_of_text)) as opened:
-            return reply(_previewed(context, opened, wanted))
+            found = _previewed(context, opened, wanted)
+        if is_read:
+            numbers = [str(one["person_no"]) for one in found.sample]
+            _note(context, actor, "audiences.preview", numbers)
+        return reply(found)
 
     @routes.get("/{name}/members", responses=gives(shapes.Members))
     def members(
@@ -133,20 +143,55 @@ def _look(routes: APIRouter, context: Context) -> None:
         begun = cursors.read(cursor) if cursor else None
         wanted = as_of(as_of_text) if begun is None else begun.release_no
         with context.shelf.open(wanted) as opened:
-            return reply(_page(context, opened, _view(context, name), limit, begun))
+            return reply(_page(context, opened, name, limit, begun))
+
+
+def _explain(routes: APIRouter, context: Context) -> None:
+    def answer(
+        request: Request, actor: Actor, name: str, who: str, as_of_text: str | None
+    ) -> Response:
+        require(request, actor, "persons:read")
+        with context.shelf.open(as_of(as_of_text)) as opened:
+            found = _explained(context, opened, name, who)
+        _note(context, actor, "audiences.explain", [f"{found.person_no} {name}"])
+        return reply(found)
+
+    @routes.post(
+        "/{name}/explain", openapi_extra=asks(shapes.Who, {"who": "phone:+8613812345678"}),
+        responses=gives(shapes.Explained),
+    )
+    def explain_found(
+        request: Request, actor: Reader, name: Named,
+        wanted: Annotated[Any, Depends(shapes.body(shapes.Who))],
+        as_of_text: Annotated[AsOf, Query(alias="as_of")] = None,
+    ) -> Response:
+        """Why a person is in the audience or is not; the identifier stands in no address.
+
+        Needs the scope persons:read too.
+        """
+        return answer(request, actor, name, wanted.who, as_of_text)
 
     @routes.get("/{name}/explain/{who}", responses=gives(shapes.Explained))
     def explained(
-        _actor: Reader, name: Named, who: Annotated[str, Path(max_length=500)],
+        request: Request, actor: Reader, name: Named, who: Annotated[str, Path(max_length=500)],
         as_of_text: Annotated[AsOf, Query(alias="as_of")] = None,
     ) -> Response:
-        """Why a person is in the audience or is not, with the values of each part."""
-        with context.shelf.open(as_of(as_of_text)) as opened:
-            return reply(_explained(context, opened, _view(context, name), who))
+        """Why a person is in the audience or is not, with the values of each part.
+
+        Needs the scope persons:read too.
+        """
+        return answer(request, actor, name, who, as_of_text)
+
+
+def _note(context: Context, actor: Actor, action: str, persons: list[str]) -> None:
+    """A line in the log for each person whose values were read."""
+    with context.database.session() as session:
+        for what in persons:
+            note(session, actor, action, what, context.clock())
 
 
 def _keep(
-    context: Context, actor: Actor, audience: Audience, expected: int | None,
+    context: Context, actor: Actor, audience: Audience, if_match: str | None,
     key: str | None, *, is_new: bool,
 ) -> Kept:
     if any(one.name == audience.name for one in context.audiences):
@@ -154,18 +199,25 @@ def _keep(
             f"the audience {audience.name!r} is declared in a file", expected="another name",
             got=audience.name, todo="change the file, or give this one another name",
         )
-    others = [one for one in context.all_audiences() if one.name != audience.name]
+    expected = in_force.number_of(if_match)
+    others = [one for one in context.in_force().audiences if one.name != audience.name]
     check(audience, context.tags, others, lists=_lists(context), known=context.known)
+    # Of what it says itself: that another one changes adds no version to this one.
     now, made = context.clock(), version(audience)
     with context.database.session() as session:
         kept = store.put(
             session, audience, made, actor, now, expected=expected, idempotency_key=key
         )
-        if is_new and kept.change == "changed":
+        if kept.change == "changed" and is_new:
             raise ConflictError(
                 f"there is an audience {audience.name!r} already",
                 expected=f"{kept.stored.audience.name} as it is, or another name",
                 got=f"version {made}", todo=f"change it with PUT /v1/audiences/{audience.name}",
+            )
+        if kept.change == "changed" and if_match is None:
+            raise UnseenError(
+                f"which version of {audience.name!r} is this a change of?", expected="If-Match",
+                got="none", where="If-Match", todo="send the ETag of GET, or * for any version",
             )
         return kept
 
@@ -180,125 +232,53 @@ def _lists(context: Context) -> set[str] | None:
 
 
 def _previewed(context: Context, opened: Opened, wanted: shapes.Preview) -> shapes.Previewed:
-    audience, audiences = wanted.audience, context.all_audiences()
+    audience, audiences = wanted.audience, context.in_force().audiences
     members = opened.members(audience, audiences)
-    view = opened.view(audiences)
-    count = len(members)
-    # Evenly over all members, so that the same definition shows the same persons.
-    places = [number * count // wanted.sample for number in range(min(wanted.sample, count))]
-    chosen = [members[place] for place in places]
+    view, made = opened.view(audiences), version(audience, audiences)
+    # By the version, so that the same definition shows the same persons.
+    chosen = np.array(sampled(members, wanted.sample, made), dtype=np.int64)
     return shapes.Previewed(
-        release_no=opened.release.release_no, business_date=opened.date,
-        version=version(audience), count=count,
-        sample=_with_tags(view, opened, chosen, wanted.tags),
+        release_no=opened.release.release_no, business_date=opened.date, version=made,
+        count=len(members), sample=view.values(chosen, wanted.tags),
         distribution=[view.distribution(members, tag) for tag in wanted.distribution],
     )
 
 
-def _with_tags(
-    view: View, opened: Opened, chosen: list[int], tags: list[str]
-) -> list[dict[str, Any]]:
-    """The persons of these numbers with values of tags."""
-    known = view.bitmaps.names
-    for name in tags:
-        if name not in known:
-            raise NotFoundError(
-                f"no tag {name!r} is published of {opened.date}",
-                expected="one of " + ", ".join(known), got=name, where="$.tags",
-            )
-    if not chosen:
-        return []
-    columns = "".join(f', "{name}"' for name in tags)
-    found = opened.session.table(
-        f"SELECT one_id, person_no{columns} FROM tag_values WHERE business_date = "
-        f"DATE '{opened.date}' AND person_no IN ({', '.join(map(str, chosen))}) ORDER BY person_no"
-    )
-    return list(found.to_pylist())
-
-
 def _page(
-    context: Context, opened: Opened, shown: AudienceView, limit: int, begun: Cursor | None
+    context: Context, opened: Opened, name: str, limit: int, begun: Cursor | None
 ) -> shapes.Members:
+    found = context.in_force()
+    shown = in_force.named(found, name)
     if begun is not None and begun.version != shown.version:
         raise UsageError(
             "this cursor is of another version of the audience", expected=shown.version,
             got=begun.version, where="cursor", todo="begin again without a cursor",
         )
-    audiences = context.all_audiences()
-    members = opened.members(shown.audience, audiences)
-    first = members.rank(begun.after) if begun is not None else 0
-    numbers = [members[place] for place in range(first, min(first + limit, len(members)))]
-    rows = _persons(opened, numbers)
-    is_more = first + limit < len(members)
+    members = opened.members(shown.audience, found.audiences)
+    after = begun.after if begun is not None else -1
+    rows = opened.view(found.audiences).page(members, limit, after).to_pylist()
+    page = [shapes.Member(**row) for row in rows]
+    is_more = bool(page) and page[-1].person_no < members.max()
     release_no = opened.release.release_no
+    following = Cursor(release_no, shown.version, page[-1].person_no) if is_more else None
     return shapes.Members(
         release_no=release_no, business_date=opened.date, name=shown.name,
-        version=shown.version, count=len(members), members=rows,
-        next=cursors.written(Cursor(release_no, shown.version, numbers[-1])) if is_more else None,
+        version=shown.version, count=len(members), members=page,
+        next=cursors.written(following) if following else None,
     )
 
 
-def _persons(opened: Opened, numbers: list[int]) -> list[shapes.Member]:
-    if not numbers:
-        return []
-    rows = opened.session.rows(
-        f"SELECT one_id, person_no FROM persons WHERE person_no BETWEEN {numbers[0]} AND "
-        f"{numbers[-1]} AND person_no IN ({', '.join(map(str, numbers))}) ORDER BY person_no"
-    )
-    return [shapes.Member(str(one_id), int(str(number))) for one_id, number in rows]
-
-
-def _explained(
-    context: Context, opened: Opened, shown: AudienceView, who: str
-) -> shapes.Explained:
+def _explained(context: Context, opened: Opened, name: str, who: str) -> shapes.Explained:
+    found = context.in_force()
+    shown = in_force.named(found, name)
     one_id = identity.find_person(opened.session, who, context.region)
     ((person_no,),) = opened.session.rows(
         f"SELECT person_no FROM persons WHERE one_id = '{one_id}'"
     )
-    view = opened.view(context.all_audiences())
     number = int(str(person_no))
-    verdict = explain(view.selector, shown.audience, number)
+    verdict = explain(opened.view(found.audiences).selector, shown.audience, number)
     return shapes.Explained(
         release_no=opened.release.release_no, business_date=opened.date, name=shown.name,
         version=shown.version, one_id=one_id, person_no=number, is_member=bool(verdict.holds),
         verdict=msgspec.to_builtins(verdict),
     )
-
-
-def _view(context: Context, name: str) -> AudienceView:
-    for declared in context.audiences:
-        if declared.name == name:
-            return _of_file(declared)
-    with context.database.reading() as session:
-        return _of_stored(store.newest(session, name))
-
-
-def _of_file(audience: Audience) -> AudienceView:
-    return AudienceView(
-        name=audience.name, label=audience.label, version=version(audience), number=None,
-        source="file", created_at=None, created_by=None, audience=audience,
-    )
-
-
-def _of_stored(stored: Stored) -> AudienceView:
-    return AudienceView(
-        name=stored.audience.name, label=stored.audience.label, version=stored.version,
-        number=stored.number, source="api", created_at=stored.created_at,
-        created_by=stored.created_by, audience=stored.audience,
-    )
-
-
-def _shown(view: AudienceView, status: int = 200) -> Response:
-    return reply(view, status, ETag=f'"{view.number or 0}-{view.version}"')
-
-
-def _number(if_match: str | None) -> int | None:
-    if if_match is None or if_match == "*":
-        return None
-    found = re.fullmatch(r'"(\d{1,9})-[0-9a-f]+"', if_match.strip())
-    if found is None:
-        raise UsageError(
-            "this is no ETag of an audience", expected='such as "3-0123456789abcdef"',
-            got=if_match[:60], where="If-Match", todo="take the ETag of GET",
-        )
-    return int(found.group(1))

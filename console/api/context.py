@@ -17,6 +17,19 @@ from services.database import Database
 
 
 @dataclass(frozen=True, slots=True)
+class InForce:
+    """The audiences in force at one moment: of files, and made over the API."""
+
+    declared: list[Audience]
+    made: list[Stored]
+
+    @property
+    def audiences(self) -> list[Audience]:
+        """All of them."""
+        return [*self.declared, *(one.audience for one in self.made)]
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """The open releases, the services' database, the definitions in force, and the time.
 
@@ -32,16 +45,12 @@ class Context:
     known: Known
     clock: Callable[[], datetime]
 
-    def stored(self) -> list[Stored]:
-        """Audiences in force that were made over the API."""
-        with self.database.reading() as session:
-            return store.every(session)
-
-    def all_audiences(self) -> list[Audience]:
-        """Every audience in force: those of files, and those made over the API."""
+    def in_force(self) -> InForce:
+        """Every audience in force now; a declared one goes before one made over the API."""
         declared = {one.name for one in self.audiences}
-        made = [one.audience for one in self.stored() if one.audience.name not in declared]
-        return [*self.audiences, *made]
+        with self.database.reading() as session:
+            made = [one for one in store.every(session) if one.audience.name not in declared]
+        return InForce(list(self.audiences), made)
 
 
 def as_of(text: str | None) -> date | int | None:

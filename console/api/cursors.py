@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
+from typing import Annotated
 
 import msgspec
 
@@ -13,9 +14,9 @@ from schemas.errors import UsageError
 class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """After which person the next page begins, of which members."""
 
-    release_no: int
+    release_no: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
     version: str
-    after: int
+    after: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 
 
 def written(cursor: Cursor) -> str:

@@ -37,10 +37,11 @@ def router(context: Context) -> APIRouter:
             require(request, actor, "persons:clear")
         with context.shelf.open(as_of(as_of_text)) as opened:
             one_id = identity.find_person(opened.session, who, context.region)
+            found = _person(opened, one_id, is_clear)
             action = "persons.clear" if is_clear else "persons.read"
             with context.database.session() as session:
-                note(session, actor, action, one_id, context.clock())
-            return reply(_person(opened, one_id, is_clear))
+                note(session, actor, action, str(found.person_no), context.clock())
+            return reply(found)
 
     @routes.post("/find", openapi_extra=asks(shapes.Who, {"who": "phone:+8613812345678"}),
                  responses=gives(shapes.Person))

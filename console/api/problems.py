@@ -33,7 +33,7 @@ from schemas.errors import (
     UsageError,
 )
 from services.access.core import UnknownKeyError
-from services.audiences.core import StaleError
+from services.audiences.core import StaleError, UnseenError
 
 MEDIA = "application/problem+json"
 
@@ -43,9 +43,9 @@ class UnfitError(UsageError):
 
 
 STATUSES: dict[type[GuiyiError], int] = {
-    UnfitError: 422, UnknownKeyError: 401, AccessError: 403, StaleError: 412, ConflictError: 409,
-    NotFoundError: 404, ConfigError: 422, UsageError: 400, InputError: 400, QualityError: 409,
-    BusyError: 409, NotYetError: 409, NothingToDo: 409, StorageError: 503,
+    UnfitError: 422, UnknownKeyError: 401, AccessError: 403, StaleError: 412, UnseenError: 428,
+    ConflictError: 409, NotFoundError: 404, ConfigError: 422, UsageError: 400, InputError: 400,
+    QualityError: 409, BusyError: 409, NotYetError: 409, NothingToDo: 409, StorageError: 503,
     DeliveryError: 502, UnreachableError: 503, GuiyiError: 500,
 }
 """The status of each error; of several that fit, that of the nearest class."""

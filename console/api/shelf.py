@@ -17,7 +17,8 @@ from lake.releases import Release
 from lake.store import Lake
 from pipelines.audiences import version
 from pipelines.audiences.view import View
-from pipelines.tags.published import TagBitmaps, version_on
+from pipelines.erasure import veil
+from pipelines.tags.published import TagBitmaps
 from schemas.audiences import Audience
 from schemas.errors import GuiyiError, NotFoundError, StorageError
 from schemas.tag_definitions import Tag
@@ -120,8 +121,8 @@ class Shared:
         """The tags' bitmaps, opened once."""
         with self.lock:
             if self._bitmaps is None:
-                found = version_on(session, self.release.business_date)
-                self._bitmaps = TagBitmaps.open(self.lake.snapshots, found)
+                day = self.release.business_date
+                self._bitmaps = TagBitmaps.of(session, self.lake.snapshots, day)
             return self._bitmaps
 
     def recall(self, key: Key) -> AbstractBitMap | None:
@@ -149,7 +150,7 @@ class Shared:
         spill = self.lake.root / "cache" / "spill"
         session = Session(spill, memory=MEMORY)
         try:
-            self.release.open(session)
+            veil.opened(self.lake, self.release, session)
         except StorageError as error:
             session.con.close()
             raise self._gone() from error

@@ -118,9 +118,10 @@ def identity_health(
 ) -> None:
     """How identity fares by type, with the drift since the publication before, and wrong links."""
     from pipelines import identity
+    from pipelines.erasure import veil
 
     rules = conf.load("identity.yml", IdentityRules)[0]
-    with open_lake(data).reader(as_of(as_of_text)) as session:
+    with veil.reader(open_lake(data), as_of(as_of_text)) as session:
         found = identity.health(session, rules)
     if form is Format.JSON:
         show.answer(found, form, "")

@@ -45,8 +45,11 @@ def table_show(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Columns of a table with their meaning, and its first rows."""
+
+    from pipelines.erasure import veil
+
     table = catalog.table(name)
-    with open_lake(data).reader(as_of(as_of_text)) as session:
+    with veil.reader(open_lake(data), as_of(as_of_text)) as session:
         first = session.table(f'SELECT * FROM "{name}" ORDER BY ALL LIMIT {int(limit)}').to_pylist()
     if form is Format.TEXT:
         columns = [
@@ -70,8 +73,11 @@ def table_sql(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Answer a SQL query over the tables of a release (nothing can be changed by it)."""
+
+    from pipelines.erasure import veil
+
     lake = open_lake(data)
-    with lake.reader(as_of(as_of_text)) as session:
+    with veil.reader(lake, as_of(as_of_text)) as session:
         show_sparse_tags(session)
         session.only_select(query, [lake.tables])
         show.rows("rows", session.table(query).to_pylist(), form)

@@ -125,12 +125,14 @@ def list_members(
 ) -> None:
     """Identifiers on a list, masked, and the persons who hold them on the date."""
     from jobs import lists
+    from pipelines.erasure import veil
 
     lake = open_lake(data)
     release = lake.release(as_of(as_of_text))
     with lake.session() as session:
         day = release.business_date
-        found = lists.members(release.open(session), name, day, limit, after)
+        shown = veil.opened(lake, release, session)
+        found = lists.members(shown, name, day, limit, after)
     text = [row | {"identifier_key": str(row["identifier_key"])} for row in found]
     show.rows("members", found if form is Format.JSON else text, form)
 
@@ -144,8 +146,9 @@ def list_history(
 ) -> None:
     """Every file that changed a list: how many identifiers, who did it, when and why."""
     from jobs import lists
+    from pipelines.erasure import veil
 
-    with open_lake(data).reader(as_of(as_of_text)) as session:
+    with veil.reader(open_lake(data), as_of(as_of_text)) as session:
         found = lists.history(session, name)
     show.rows("changes", found, form)
 

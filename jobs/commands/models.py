@@ -30,8 +30,11 @@ def model_list(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Every declared model: whether its scores were published, with which version, for how many."""
+
+    from pipelines.erasure import veil
+
     release = open_lake(data).release(as_of(as_of_text))
-    with open_lake(data).reader(release.release_no) as session:
+    with veil.reader(open_lake(data), release.release_no) as session:
         scored = {
             str(name): (version, count)
             for name, version, count in session.rows(
@@ -88,8 +91,11 @@ def model_health(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Its gate and the drift of its features and scores (PSI), newest date first."""
+
+    from pipelines.erasure import veil
+
     lake = _known(data, conf, name)
-    with lake.reader(as_of(as_of_text)) as session:
+    with veil.reader(lake, as_of(as_of_text)) as session:
         found = session.table(
             "SELECT business_date, what, status, psi, version FROM model_health "
             f"WHERE model = {quoted(name)} ORDER BY business_date DESC, what"

@@ -60,9 +60,10 @@ def explain_person(
 ) -> None:
     """A person's identifiers, the evidence that joins them, and what was kept out."""
     from pipelines import identity
+    from pipelines.erasure import veil
 
     page = ""
-    with open_lake(data).reader(as_of(as_of_text)) as session:
+    with veil.reader(open_lake(data), as_of(as_of_text)) as session:
         one_id = identity.find_person(session, who, settings.read().programme.region)
         found = identity.explain_person(session, one_id, is_clear=clear)
         if form is Shown.HTML:
@@ -104,9 +105,10 @@ def explain_score(
     """Why a model's score of a person is what it is: features, their values and contributions."""
     from models.published import explained, published
     from pipelines import identity
+    from pipelines.erasure import veil
 
     lake, region = open_lake(data), settings.read().programme.region
-    with lake.reader(as_of(as_of_text)) as session:
+    with veil.reader(lake, as_of(as_of_text)) as session:
         one_id = identity.find_person(session, who, region)
         found = explained(session, published(session, lake.snapshots, model), one_id)
     show.rows("reasons", found.to_pylist(), form)
@@ -124,10 +126,11 @@ def explain_link(
 ) -> None:
     """The chain of evidence that joins two identifiers, or what keeps them apart."""
     from pipelines import identity
+    from pipelines.erasure import veil
 
     page, defined = "", settings.read()
     classes = [one.name for one in defined.identity.evidence]
-    with open_lake(data).reader(as_of(as_of_text)) as session:
+    with veil.reader(open_lake(data), as_of(as_of_text)) as session:
         keys = [identity.find_key(session, text, defined.programme.region) for text in (a, b)]
         found = identity.explain_link(session, keys[0], keys[1], classes, is_clear=clear)
         if form is Shown.HTML:
@@ -179,6 +182,7 @@ def timeline(
 ) -> None:
     """A person's events from all sources in time order."""
     from pipelines import identity
+    from pipelines.erasure import veil
 
     first = day(start, "--start") if start else None
     last = day(end, "--end") if end else None
@@ -186,7 +190,7 @@ def timeline(
         raise UsageError(
             "no date lies between", expected="--start before --end", got=f"{start}, {end}"
         )
-    with open_lake(data).reader(as_of(as_of_text)) as session:
+    with veil.reader(open_lake(data), as_of(as_of_text)) as session:
         one_id = identity.find_person(session, who, settings.read().programme.region)
         found = identity.timeline(session, one_id, first, last, is_clear=clear)
     rows = found.to_pylist()

@@ -190,12 +190,13 @@ def explain_consent(
     who: Who, as_of_text: AsOf = None, data: DataOption = None, form: FormatOption = Format.TEXT
 ) -> None:
     """What a person has allowed, per purpose and channel, with the statements that say so."""
+    from pipelines.erasure import veil
     from pipelines.identity import consent as consents
     from pipelines.identity import find_person
 
     lake = open_lake(data)
     release = lake.release(as_of(as_of_text))
-    with lake.reader(release.release_no) as session:
+    with veil.reader(lake, release.release_no) as session:
         one_id = find_person(session, who, settings.read().programme.region)
         found = consents.explain_consent(session, one_id, release.cut)
     if form is Format.JSON:
@@ -243,6 +244,7 @@ def _receipt_text(found: dict[str, Any]) -> str:
         for source, told in removed.get("landing", {}).items()
     ]
     lines += [f"  export {name}: withdrawn" for name in removed.get("exports", [])]
+    lines += [f"  given to others: {name}" for name in removed.get("handed_over", [])]
     if found["completed"]:
         lines.append(f"  old versions: gone since {found['completed']['at']}")
     else:

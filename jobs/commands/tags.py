@@ -110,13 +110,16 @@ def tag_run(
 ) -> None:
     """Compute tags on a release without publishing: coverage, spread, a sample, and a file."""
     from jobs import tags, tags_trial
+    from pipelines.erasure import veil
 
     defined = tags.read(files or [], conf)
     defined.require_right()
-    release = open_lake(data).release(day(date_, "--date") if date_ else None)
+    lake = open_lake(data)
+    release = lake.release(day(date_, "--date") if date_ else None)
     chosen = _chosen(names, files, defined)
-    with open_lake(data).session() as session:
-        found = tags_trial.tried(release.open(session), release, defined, chosen, rows, out)
+    with lake.session() as session:
+        shown = veil.opened(lake, release, session)
+        found = tags_trial.tried(shown, release, defined, chosen, rows, out)
     show.answer(found, form, tags_trial.text(found))
 
 
@@ -149,9 +152,10 @@ def tag_history(
 ) -> None:
     """Every change of a tag's definition, and its coverage by date under all its names."""
     from jobs import tags, tags_story
+    from pipelines.erasure import veil
 
     defined = tags.read((), conf)
-    with open_lake(data).reader(as_of(as_of_text)) as session:
+    with veil.reader(open_lake(data), as_of(as_of_text)) as session:
         found = tags_story.told(session, defined, name)
     show.answer(found, form, tags_story.told_text(found))
 

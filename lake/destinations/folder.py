@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lake import crash, exports
 from lake.destinations.package import Package, Receipt
-from schemas.errors import DeliveryError, StorageError
+from schemas.errors import StorageError
 
 
 class FolderPlace:
@@ -22,11 +22,15 @@ class FolderPlace:
         target = self.root / package.place
         try:
             if target.exists():
-                return self._known(target, package)
+                path = target / exports.MANIFEST
+                return package.found(path.read_bytes() if path.exists() else None, str(target))
+            fresh = [one for one in target.parents if not one.exists()]
             draft = target.parent / f".{target.name}.{os.getpid()}"
             try:
                 _copy(package, draft)
                 draft.rename(target)
+                for folder in (target.parent, *(one.parent for one in fresh)):
+                    exports.sync(folder)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
         except OSError as error:
@@ -37,16 +41,6 @@ class FolderPlace:
             ) from error
         return Receipt(str(target), package.rows)
 
-    def _known(self, target: Path, package: Package) -> Receipt:
-        path = target / exports.MANIFEST
-        if path.exists() and package.is_mine(path.read_bytes()):
-            return Receipt(str(target), package.rows, is_new=False)
-        raise DeliveryError(
-            "something else lies where this version belongs", expected="nothing, or this version",
-            got="another manifest" if path.exists() else "no manifest", where=str(target),
-            todo="move it away, then deliver again",
-        )
-
 
 def _copy(package: Package, draft: Path) -> None:
     for stale in draft.parent.glob(f"{draft.stem}.*") if draft.parent.exists() else ():
@@ -54,6 +48,9 @@ def _copy(package: Package, draft: Path) -> None:
     draft.mkdir(parents=True)
     for name, path, _ in package.parts():
         shutil.copyfile(path, draft / name)
+        exports.sync(draft / name)
         crash.point("handover.between_parts")
     crash.point("handover.before_manifest")
     (draft / exports.MANIFEST).write_bytes(package.manifest_bytes())
+    exports.sync(draft / exports.MANIFEST)
+    exports.sync(draft)

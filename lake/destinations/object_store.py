@@ -51,7 +51,7 @@ class ObjectStorePlace:
         try:
             found = self._read(f"{base}/{exports.MANIFEST}")
             if found is not None:
-                return _known(found, package, shown)
+                return package.found(found, shown)
             for name, path, size in package.parts():
                 self._put(f"{base}/{name}", path, size)
                 crash.point("handover.between_parts")
@@ -82,15 +82,6 @@ class ObjectStorePlace:
     def _put_bytes(self, key: str, content: bytes) -> None:
         with self._files.open_output_stream(key) as out:
             out.write(content)
-
-
-def _known(found: bytes, package: Package, shown: str) -> Receipt:
-    if package.is_mine(found):
-        return Receipt(shown, package.rows, is_new=False)
-    raise DeliveryError(
-        "something else lies where this version belongs", expected="nothing, or this version",
-        got="another manifest", where=shown, todo="move it away, then deliver again",
-    )
 
 
 def _told(error: OSError, shown: str) -> DeliveryError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lake import exports
-from schemas.errors import StorageError
+from schemas.errors import DeliveryError, StorageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,20 @@ class Package:
             return False
         same = ("export", "version", "rows", "parts")
         return all(other.get(key) == self.manifest[key] for key in same)
+
+
+    def found(self, manifest: bytes | None, where: str) -> Receipt:
+        """What comes of a delivery to ``where`` something lies: nothing new, if it is this version.
+
+        DeliveryError when it is something else; ``manifest`` is None where there is none.
+        """
+        if manifest is not None and self.is_mine(manifest):
+            return Receipt(where, self.rows, is_new=False)
+        raise DeliveryError(
+            "something else lies where this version belongs", expected="nothing, or this version",
+            got="no manifest" if manifest is None else "another manifest", where=where,
+            todo="move it away, then deliver again",
+        )
 
 
 @dataclass(frozen=True, slots=True)

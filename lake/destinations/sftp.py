@@ -36,7 +36,7 @@ class SftpPlace:
         with self._connected(shown) as server:
             found = _read(server, posixpath.join(base, exports.MANIFEST))
             if found is not None:
-                return _known(found, package, shown)
+                return package.found(found, shown)
             _make(server, base)
             for name, path, size in package.parts():
                 with open(path, "rb") as source:
@@ -118,15 +118,6 @@ def _make(server: paramiko.SFTPClient, folder: str) -> None:
         _make(server, parent)
     if _size(server, folder) is None:
         server.mkdir(folder)
-
-
-def _known(found: bytes, package: Package, shown: str) -> Receipt:
-    if package.is_mine(found):
-        return Receipt(shown, package.rows, is_new=False)
-    raise DeliveryError(
-        "something else lies where this version belongs", expected="nothing, or this version",
-        got="another manifest", where=shown, todo="move it away, then deliver again",
-    )
 
 
 def _refused(error: Exception, shown: str) -> DeliveryError:

@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import io
 import json
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -87,7 +88,7 @@ class WebhookPlace:
         for attempt in range(self._where.attempts):
             if attempt:
                 self._sleep(waited)
-            waited = self._where.first_wait_s * 2**attempt
+            waited = min(self._where.first_wait_s * 2**attempt, LONGEST_WAIT_S)
             try:
                 answer = self._call(message_id, content, size, kind)
             except urllib3.exceptions.HTTPError as error:
@@ -142,7 +143,10 @@ def _opened(content: bytes | Path) -> IO[bytes]:
 
 
 def _asked(header: str | None, now: float) -> float | None:
-    """Seconds that ``Retry-After`` asks for, as a number or as a date; bounded."""
+    """Seconds that ``Retry-After`` asks for, as a number or as a date; bounded, None for neither.
+
+    A date without a zone is one of UTC.
+    """
     if header is None:
         return None
     try:
@@ -152,7 +156,10 @@ def _asked(header: str | None, now: float) -> float | None:
             at = parsedate_to_datetime(header)
         except ValueError:
             return None
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
         seconds = (at - datetime.fromtimestamp(now, UTC)).total_seconds()
+    if not math.isfinite(seconds):
+        return None
     return min(max(seconds, 0.0), LONGEST_WAIT_S)
 
 

@@ -63,7 +63,8 @@ def select(
     by_name = {one.audience.name: one for one in order}
     return [
         AudienceSummary(
-            one.name, one.label, version(one, audiences), draft.business_date, sizes.get(one.name, 0),
+            one.name, one.label, version(one, audiences), draft.business_date,
+            sizes.get(one.name, 0),
             whole_query([by_name[name] for name in in_order([one.name], book)], day),
         )
         for one in audiences

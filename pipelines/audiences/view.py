@@ -17,7 +17,7 @@ from lake.engines.duckdb import Session, quoted
 from pipelines.audiences.selector import Selector
 from pipelines.audiences.tree import TagLeaf, leaves
 from pipelines.tags import show_sparse_tags
-from pipelines.tags.published import TagBitmaps, version_on
+from pipelines.tags.published import TagBitmaps
 from schemas.audiences import Audience
 from schemas.errors import NotFoundError
 from schemas.tag_definitions import Tag
@@ -41,7 +41,7 @@ class View:
         ``bitmaps`` are those of ``day``, where they are open already.
         """
         self.session, self.day = show_sparse_tags(session), day
-        self.bitmaps = bitmaps or TagBitmaps.open(snapshots, version_on(session, day))
+        self.bitmaps = bitmaps or TagBitmaps.of(session, snapshots, day)
         self.tags = {tag.name: tag for tag in tags}
         self.selector = Selector(session, self.bitmaps, day, tags, audiences, zone=zone)
 
@@ -108,8 +108,8 @@ class View:
 
         NotFoundError for a tag that is not published of the day.
         """
-        columns = "".join(f', t."{self._then(tag)}" AS "{tag}"'
-                          for tag in dict.fromkeys(tags))
+        asked = dict.fromkeys(tags)
+        columns = "".join(f', t."{self._then(tag)}" AS "{tag}"' for tag in asked)
         show_numbers(self.session, "audience_numbers", numbers)
         found = self.session.table(
             f"SELECT t.person_no, t.one_id{columns} FROM audience_numbers JOIN tag_values AS t "

@@ -11,12 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+import pyarrow as pa
 
 from lake.engines.duckdb import Session, quoted
 from pipelines.ingest.erasures import identified
-from schemas.erasures import OPEN_FROM, OPEN_TO, Birth, Erasure, Suppression
+from schemas.erasures import OPEN_FROM, OPEN_TO, SUPPRESSIONS, Birth, Erasure, Suppression
 
 _FROM, _TO = f"DATE '{OPEN_FROM.isoformat()}'", f"DATE '{OPEN_TO.isoformat()}'"
+
+_KEYS = pa.schema([
+    SUPPRESSIONS.schema.field(name)
+    for name in ("identifier_key", "type", "valid_from", "valid_to")
+])
 
 # Whom they absorbed is they, unless it is somebody again.
 _NAMES = """
@@ -90,8 +96,8 @@ def belongings(session: Session, one_id: str) -> Belongings:
         f"SELECT person_no FROM person_numbers WHERE one_id IN ({listed}) ORDER BY person_no"
     )
     stays = [
-        Suppression(type=type, identifier_key=key, valid_from=first, valid_to=after)  # type: ignore[arg-type]
-        for type, key, first, after in session.rows(_STAYS.format(one_id=quoted(one_id)))
+        msgspec.convert(row, Suppression)
+        for row in session.table(_STAYS.format(one_id=quoted(one_id))).to_pylist()
     ]
     return Belongings(names, [int(str(number)) for (number,) in numbers], stays)
 
@@ -102,11 +108,11 @@ def suppressed(session: Session, erasure_id: str) -> Belongings:
     Names are empty where nobody holds a suppressed identifier any more.
     """
     stays = [
-        Suppression(type=type, identifier_key=key, valid_from=first, valid_to=after)  # type: ignore[arg-type]
-        for type, key, first, after in session.rows(
+        msgspec.convert(row, Suppression)
+        for row in session.table(
             "SELECT type, identifier_key, valid_from, valid_to FROM suppressions "
             f"WHERE erasure_id = {quoted(erasure_id)} ORDER BY identifier_key, valid_from"
-        )
+        ).to_pylist()
     ]
     found = session.rows(
         f"SELECT DISTINCT t.one_id FROM tenures AS t JOIN suppressions AS s "
@@ -130,21 +136,17 @@ def mark(session: Session, found: Belongings) -> None:
     ``erase_names``, ``erase_numbers``, ``erase_keys`` (with dates), ``erase_members`` (of all
     bundles), ``erase_stretches`` (bundles by dates), ``erase_events`` (with file and line).
     """
-    session.execute("CREATE OR REPLACE TEMP TABLE erase_names (one_id VARCHAR)")
-    session.execute("CREATE OR REPLACE TEMP TABLE erase_numbers (person_no BIGINT)")
-    session.execute(
-        "CREATE OR REPLACE TEMP TABLE erase_keys "
-        "(identifier_key BIGINT, type VARCHAR, valid_from DATE, valid_to DATE)"
-    )
-    for name in found.names:
-        session.execute(f"INSERT INTO erase_names VALUES ({quoted(name)})")
-    for number in found.numbers:
-        session.execute(f"INSERT INTO erase_numbers VALUES ({number})")
-    for one in found.stays:
-        session.execute(
-            f"INSERT INTO erase_keys VALUES ({one.identifier_key}, {quoted(one.type)}, "
-            f"DATE '{one.valid_from.isoformat()}', DATE '{one.valid_to.isoformat()}')"
-        )
+    listed = {
+        "erase_names": pa.table({"one_id": pa.array(found.names, pa.string())}),
+        "erase_numbers": pa.table({"person_no": pa.array(found.numbers, pa.int64())}),
+        "erase_keys": pa.Table.from_pylist(
+            [msgspec.structs.asdict(one) for one in found.stays], _KEYS
+        ),
+    }
+    for name, rows in listed.items():
+        session.register("erase_listed", rows)
+        session.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM erase_listed")
+        session.con.unregister("erase_listed")
     for statement in (_MEMBERS, _STRETCHES, _EVENTS):
         session.execute(statement)
 

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
@@ -228,15 +229,16 @@ def _encoded(text: str, encoding: str) -> bytes | None:
         return None
 
 
-def spelt(spellings: Iterable[str]) -> re.Pattern[bytes] | None:
-    """A pattern for texts in every encoding a source may have, as words; None without any.
+def spelt(spellings: Iterable[str], *, is_word: bool = True) -> re.Pattern[bytes] | None:
+    """A pattern for texts in every encoding a source may have, also in URLs; None without any.
 
-    Texts shorter than ``SHORTEST`` say too little to be looked for.
+    Only whole words are found where ``is_word``: databases put nothing between columns. Texts
+    shorter than ``SHORTEST`` say too little to be looked for.
     """
     forms = {
         form
         for text in spellings if len(text) >= erasures.SHORTEST
-        for form in (text, json.dumps(text)[1:-1])
+        for form in (text, json.dumps(text)[1:-1], *_in_urls(text))
     }
     found = {
         encoded for form in forms for name in _ENCODINGS
@@ -245,4 +247,12 @@ def spelt(spellings: Iterable[str]) -> re.Pattern[bytes] | None:
     if not found:
         return None
     listed = b"|".join(re.escape(one) for one in sorted(found, key=lambda one: (-len(one), one)))
+    if not is_word:
+        return re.compile(listed)
     return re.compile(b"(?<![0-9A-Za-z])(?:" + listed + b")(?![0-9A-Za-z])")
+
+
+def _in_urls(text: str) -> set[str]:
+    quoted_text = quote(text, safe="")
+    lower = re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted_text)
+    return {quoted_text, lower, quote_plus(text)}

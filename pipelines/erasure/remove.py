@@ -153,7 +153,7 @@ def account(draft: Draft, deliveries: Sequence[Delivery]) -> None:
 
 
 def mark_gone(session: Session) -> list[int]:
-    """Make the tables of identifiers that nobody is left with, which are returned, and of decisions.
+    """Make the tables of what goes with the person; the identifiers that nobody is left with.
 
     ``erase_gone`` and ``erase_decisions``; reads the work of ``mark``.
     """

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 
+import duckdb
 import msgspec
 
 from lake.engines.duckdb import Session
@@ -19,6 +20,7 @@ from pipelines.erasure.collect import Belongings, mark
 from pipelines.erasure.remove import NOBODY, conditions, mark_bundles, mark_gone
 from pipelines.tags.published.reader import HIDDEN
 from schemas.erasures import SUPPRESSIONS, Suppression
+from schemas.errors import StorageError
 
 _NAMED = "{} IN (SELECT one_id FROM erase_names)"
 _GONE = "{} IN (SELECT identifier_key FROM erase_gone)"
@@ -54,7 +56,14 @@ def opened(lake: Lake, release: Release, session: Session) -> Session:
     release.open(session)
     newest = lake.release()
     if newest.versions.get(SUPPRESSIONS.name) != release.versions.get(SUPPRESSIONS.name):
-        veil(session, release, newest)
+        try:
+            veil(session, release, newest)
+        except duckdb.IOException as error:
+            raise StorageError(
+                "a file of this release is gone", expected="a release whose files are kept",
+                got=str(error).splitlines()[0], where=f"release {release.release_no}",
+                todo="take a newer release (`guiyi release list`); this one was vacuumed",
+            ) from error
     return session
 
 

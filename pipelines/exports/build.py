@@ -47,6 +47,12 @@ class Asked:
         return f"{self.business_date}-{hashlib.sha256(text).hexdigest()[:16]}"
 
 
+def recipe_version(recipe: Export) -> str:
+    """A fingerprint of what ``recipe`` says of its files, in 16 hexadecimal digits."""
+    said = {k: v for k, v in msgspec.to_builtins(recipe).items() if k != "destinations"}
+    return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()[:16]
+
+
 def check(recipe: Export, tags: Sequence[Tag], destinations: Sequence[Destination]) -> None:
     """ConfigError unless recipes take their types, tags exist, and clear values stay inside."""
     where = f"export {recipe.name}"

@@ -6,11 +6,10 @@ from collections.abc import Collection
 from datetime import date
 
 from lake.engines.duckdb import Session
+from pipelines.exports.delta import CHANGE
 from pipelines.exports.members import CHOSEN, LEAVING
 from pipelines.exports.recipes import RECIPES
 from schemas.exports import Export
-
-CHANGE = "change"
 
 
 def row_query(recipe: Export, day: date) -> str:

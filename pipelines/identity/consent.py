@@ -26,7 +26,9 @@ def explain_consent(session: Session, one_id: str, at: datetime) -> dict[str, An
     """
     statements = session.table(_STATEMENTS.format(one_id=quoted(one_id))).to_pylist()
     heard = [
-        Statement(row["purpose"], row["channel"], row["status"], row["occurred_at"])
+        Statement(
+            row["purpose"], row["channel"], row["status"], row["occurred_at"], row["received_at"]
+        )
         for row in statements
     ]
     spoken = session.rows("SELECT DISTINCT purpose, channel FROM consents ORDER BY ALL")
@@ -36,7 +38,7 @@ def explain_consent(session: Session, one_id: str, at: datetime) -> dict[str, An
         {
             "purpose": purpose, "channel": channel,
             "allowed": is_granted(heard, purpose, channel, at),
-            "decided by": _decisive(statements, purpose, channel, at),
+            "decided by": _decisive(statements, heard, purpose, channel, at),
         }
         for purpose in purposes for channel in channels
     ]
@@ -44,15 +46,15 @@ def explain_consent(session: Session, one_id: str, at: datetime) -> dict[str, An
 
 
 def _decisive(
-    statements: list[dict[str, Any]], purpose: str, channel: str, at: datetime
+    statements: list[dict[str, Any]], heard: list[Statement], purpose: str, channel: str,
+    at: datetime,
 ) -> str:
     """The statement that counts, by its id; words where there is none."""
     found = [
-        row for row in statements
-        if row["purpose"] == purpose and row["channel"] in (channel, ANY_CHANNEL)
-        and row["occurred_at"] <= at
+        (one.made_at, one.status == "withdrawn", place)
+        for place, one in enumerate(heard) if one.counts(purpose, channel, at)
     ]
     if not found:
         return "nothing was said, which is a no"
-    last = max(found, key=lambda row: (row["occurred_at"], row["status"] == "withdrawn"))
+    last = statements[max(found)[2]]
     return f"{last['source']} {last['event_id']}, text {last['text_version'] or 'unknown'}"

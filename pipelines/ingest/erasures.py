@@ -186,12 +186,17 @@ class Named:
 
     def is_named(self, part: str) -> bool:
         """Whether ``part``, as one of the types, is one of them."""
-        return any(
-            identifier_key(kind, value, self.secret) in keys
+        return bool(self.keys_of(part))
+
+    def keys_of(self, part: str) -> list[int]:
+        """Keys of those that ``part``, as one of the types, is."""
+        return [
+            key
             for kind, keys in self.keys.items()
             if (kind != "phone" or _DIGITS.search(part))
             and (value := normalise(kind, part, self.region)) is not None
-        )
+            and (key := identifier_key(kind, value, self.secret)) in keys
+        ]
 
 
 def _erasure(text: str | None, cut: str | None) -> Erasure | Broken:

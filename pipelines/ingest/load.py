@@ -167,6 +167,7 @@ def _may_divide(source: Source, deliveries: list[Delivery]) -> bool:
 
 
 def prepare(draft: Draft, deliveries: list[Delivery]) -> None:
+    """Make the empty tables of a part, and ``ingest_files`` with its deliveries by number."""
     session = draft.session
     listed = pa.table(
         {
@@ -237,6 +238,7 @@ def _note_endings(part: Part, known: dict[str, Source]) -> None:
 
 
 def drop_temporary(draft: Draft) -> None:
+    """Drop every table that ingest made on the way."""
     session = draft.session
     session.con.unregister("ingest_lines")
     for (name,) in session.rows(

@@ -50,7 +50,8 @@ def note(
 ) -> None:
     """Add a line to the audit log: ``action`` as `audiences.create`, ``what`` by name or number.
 
-    No personal value may stand in it, since it is never erased.
+    No personal value may stand in it, nor a one_id, since it is never erased: of a person the
+    person_no, which after an erasure is nobody's.
     """
     _write(session, actor.name, actor.role, action, what, at, outcome)
 

@@ -18,9 +18,14 @@ class StaleError(ConflictError):
     """Another version is in force than the one that the caller has seen."""
 
 
+class UnseenError(ConflictError):
+    """A change by somebody who does not say which version they have seen."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One version: ``number`` counts those of a name, ``version`` is what its members hang on."""
+    """One version: ``number`` counts those of a name, ``version`` is a fingerprint of what it says.
+    """
 
     audience: Audience
     number: int

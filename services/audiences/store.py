@@ -47,7 +47,7 @@ def put(
 ) -> Kept:
     """Keep ``audience`` as the newest version of its name; the same again adds nothing.
 
-    ``version`` is the fingerprint of what its members hang on; ``expected`` the number that the
+    ``version`` is the fingerprint of what it says itself; ``expected`` the number that the
     caller takes to be in force, 0 for none. StaleError when it is another, ConflictError when the
     caller's ``idempotency_key`` came before with something else.
     """

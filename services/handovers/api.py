@@ -72,6 +72,7 @@ class HandoverView(BaseModel):
     audience_version: str
     business_date: date
     destination: str
+    recipe_version: str
     state: State
     requested_by: str
     requested_at: datetime

@@ -21,6 +21,7 @@ from schemas.errors import AccessError, ConflictError
 
 State = Literal["requested", "approved", "delivering", "delivered", "refused", "failed"]
 DELIVERABLE: tuple[State, ...] = ("approved", "delivering", "failed")
+ENDED: tuple[State, ...] = ("delivered", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,14 @@ class Key:
     audience_version: str
     business_date: date
     destination: str
+    recipe_version: str
+    """Fingerprint of what the export's definition says of its files."""
 
     @property
     def handover_id(self) -> str:
         """The id that this hand-over has, whoever asks for it and how often."""
         parts = (self.export, self.audience, self.audience_version, str(self.business_date),
-                 self.destination)
+                 self.destination, self.recipe_version)
         return "h" + hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:24]
 
 
@@ -68,7 +71,7 @@ def require_decidable(one: Handover, by: str) -> None:
             f"the hand-over {one.handover_id} waits for no decision", expected="state requested",
             got=f"state {one.state}", where=f"hand-over {one.handover_id}",
         )
-    if by == one.requested_by:
+    if by.strip().casefold() == one.requested_by.strip().casefold():
         raise AccessError(
             "who asks for a hand-over does not approve it", expected="a second person", got=by,
             where=f"hand-over {one.handover_id}", todo="have somebody else look at it",

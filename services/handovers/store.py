@@ -23,7 +23,7 @@ class HandoverRow(Row):
         # PostgreSQL takes names of 63 characters.
         UniqueConstraint(
             "export", "audience", "audience_version", "business_date", "destination",
-            name="uq_handovers_handovers_once",
+            "recipe_version", name="uq_handovers_handovers_once",
         ),
     )
 
@@ -33,6 +33,7 @@ class HandoverRow(Row):
     audience_version: Mapped[str] = mapped_column(String(64))
     business_date: Mapped[date] = mapped_column(Date)
     destination: Mapped[str] = mapped_column(String(200))
+    recipe_version: Mapped[str] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(20))
     requested_by: Mapped[str] = mapped_column(String(100))
     requested_at: Mapped[datetime] = mapped_column(Instant)
@@ -51,13 +52,14 @@ def request(
     session: Session, key: Key, by: str, at: datetime, *, needs_approval: bool
 ) -> tuple[Handover, bool]:
     """The hand-over of ``key``, and whether it is new; two at once get the same one."""
-    known = session.get(HandoverRow, key.handover_id)
-    if known is not None:
-        return _read(known), False
+    first = known(session, key.handover_id)
+    if first is not None:
+        return first, False
     row = HandoverRow(
         handover_id=key.handover_id, export=key.export, audience=key.audience,
         audience_version=key.audience_version, business_date=key.business_date,
-        destination=key.destination, state="requested" if needs_approval else "approved",
+        destination=key.destination, recipe_version=key.recipe_version,
+        state="requested" if needs_approval else "approved",
         requested_by=by, requested_at=at, attempts=0,
     )
     try:
@@ -68,15 +70,21 @@ def request(
     return _read(row), True
 
 
+def known(session: Session, handover_id: str) -> Handover | None:
+    """One hand-over, or None when there is none."""
+    row = session.get(HandoverRow, handover_id, populate_existing=True)
+    return _read(row) if row is not None else None
+
+
 def find(session: Session, handover_id: str) -> Handover:
     """One hand-over; NotFoundError when there is none."""
-    row = session.get(HandoverRow, handover_id, populate_existing=True)
-    if row is None:
+    found = known(session, handover_id)
+    if found is None:
         raise NotFoundError(
             "there is no such hand-over", expected="an id from `guiyi export list`",
             got=handover_id[:40],
         )
-    return _read(row)
+    return found
 
 
 def every(
@@ -118,7 +126,10 @@ def last_delivered(session: Session, export: str, destination: str) -> Handover 
             HandoverRow.export == export, HandoverRow.destination == destination,
             HandoverRow.state == "delivered",
         )
-        .order_by(HandoverRow.delivered_at.desc(), HandoverRow.handover_id)
+        .order_by(
+            HandoverRow.delivered_at.desc(), HandoverRow.business_date.desc(),
+            HandoverRow.handover_id,
+        )
         .limit(1)
     ).first()
     return _read(row) if row is not None else None
@@ -126,7 +137,8 @@ def last_delivered(session: Session, export: str, destination: str) -> Handover 
 
 def _read(row: HandoverRow) -> Handover:
     key = Key(
-        row.export, row.audience, row.audience_version, row.business_date, row.destination
+        row.export, row.audience, row.audience_version, row.business_date, row.destination,
+        row.recipe_version,
     )
     return Handover(
         row.handover_id, key, cast("State", row.state), row.requested_by, row.requested_at,

@@ -15,8 +15,12 @@ START = datetime(2017, 3, 1, tzinfo=UTC)
 NOW = START + timedelta(days=9)
 
 
-def said(status: str, day: int, channel: str = "sms", purpose: str = "marketing") -> Statement:
-    return Statement(purpose, channel, status, START + timedelta(days=day))
+def said(
+    status: str, day: int, channel: str = "sms", purpose: str = "marketing",
+    received: int | None = None,
+) -> Statement:
+    at = START + timedelta(days=day if received is None else received)
+    return Statement(purpose, channel, status, START + timedelta(days=day), at)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,11 @@ def said(status: str, day: int, channel: str = "sms", purpose: str = "marketing"
         ([said("withdrawn", 1), said("granted", 2, channel="any")], True),
         ([said("granted", 1), said("withdrawn", 1)], False),
         ([said("granted", 10)], False),
+        ([said("granted", 1), said("withdrawn", 300, received=2)], False),
+        ([said("granted", 1), said("withdrawn", 300, received=2), said("granted", 3)], True),
+        ([said("granted", 300, received=1)], False),
+        ([said("granted", 8, received=1), said("withdrawn", 2)], False),
+        ([said("granted", 1), said("withdrawn", 2, received=300)], False),
     ],
 )
 def test_the_latest_statement_decides(statements: list[Statement], wanted: bool) -> None:
@@ -47,6 +56,7 @@ statements = st.lists(
         st.integers(0, 12),
         st.sampled_from(["sms", "push", "any"]),
         st.sampled_from(["marketing", "o'purpose"]),
+        st.integers(0, 12),
     ),
     max_size=6,
 )
@@ -61,7 +71,7 @@ def test_sql_and_python_agree(people: list[list[Statement]], purpose: str, chann
     con = duckdb.connect()
     con.execute(
         "CREATE TABLE consents (bundle_id BIGINT, business_date DATE, occurred_at TIMESTAMPTZ, "
-        "purpose VARCHAR, channel VARCHAR, status VARCHAR)"
+        "received_at TIMESTAMPTZ, purpose VARCHAR, channel VARCHAR, status VARCHAR)"
     )
     con.execute(
         "CREATE TABLE bundle_persons AS SELECT range AS bundle_id, 'p' || range AS one_id, "
@@ -69,8 +79,11 @@ def test_sql_and_python_agree(people: list[list[Statement]], purpose: str, chann
     )
     for number, heard in enumerate(people):
         for one in heard:
-            row = [number, one.occurred_at.date(), one.occurred_at, one.purpose, one.channel]
-            con.execute("INSERT INTO consents VALUES (?, ?, ?, ?, ?, ?)", [*row, one.status])
+            row = [number, one.occurred_at.date(), one.occurred_at, one.received_at, one.purpose]
+            con.execute(
+                "INSERT INTO consents VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [*row, one.channel, one.status],
+            )
     sql = consent_sql(purpose, channel, f"TIMESTAMPTZ '{NOW.isoformat()}'")
     found = {one_id for (one_id,) in con.execute(sql).fetchall()}
     assert found == {
@@ -82,7 +95,8 @@ def test_a_statement_counts_for_whoever_held_the_bundle_that_day() -> None:
     con = duckdb.connect()
     con.execute(
         "CREATE TABLE consents AS SELECT 1 AS bundle_id, DATE '2017-03-02' AS business_date, "
-        "TIMESTAMPTZ '2017-03-02 00:00:00+00' AS occurred_at, 'marketing' AS purpose, "
+        "TIMESTAMPTZ '2017-03-02 00:00:00+00' AS occurred_at, occurred_at AS received_at, "
+        "'marketing' AS purpose, "
         "'sms' AS channel, 'granted' AS status"
     )
     con.execute(

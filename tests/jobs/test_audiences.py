@@ -190,7 +190,7 @@ def test_members_as_of_a_date_are_those_of_a_rebuild_from_raw_at_its_cut(
             assert members == again.view.members(one.name)
             published = (
                 f"SELECT person_no FROM audience_members WHERE audience = '{one.name}' "
-                f"AND business_date = DATE '{day}' AND version = '{version(one)}'"
+                f"AND business_date = DATE '{day}' AND version = '{version(one, known.audiences)}'"
             )
             for each in (kept, again):
                 found = each.view.session.rows(published)

@@ -7,21 +7,40 @@ import gzip
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import select
 
+from console.api import Shelf
 from jobs import erase, erasures, exports, rebuild, release, subject
+from jobs.commands import people
 from jobs.run import clock as now
+from lake import locks
+from lake.exports import versions as every
 from lake.store import Lake
+from pipelines.audiences.view import View
+from pipelines.erasure import veil
 from pipelines.identity import find_person
 from pipelines.identity.consent import explain_consent
+from pipelines.tags import declared
 from pipelines.tags.published import TagBitmaps, version_on
 from schemas import catalog
-from schemas.errors import InputError, NotFoundError, NothingToDo, StorageError, UsageError
+from schemas.errors import (
+    BusyError,
+    InputError,
+    NotFoundError,
+    NothingToDo,
+    StorageError,
+    UsageError,
+)
+from services.database import open_database
+from services.handovers.store import HandoverRow
 from tests.erasable import ANN, FIRST, LAST, SPELT, files, landed, settled
 from tests.pipelines.ingest.feeds import File
 
@@ -35,11 +54,13 @@ def clock() -> datetime:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """Two dates published and exported."""
+    """Two dates published and exported, the last also with a wider audience than it tells of."""
     lake = landed(tmp_path_factory.mktemp("erase") / "lake")
     for day in (FIRST, LAST):
         release.publish(lake, settled(), day, "run", clock)
         exports.publish(lake, settled(), day)
+    wide = settled(is_wide=True)
+    exports.publish_one(lake, wide, exports.find(wide, "hashes"), LAST)
     return lake
 
 
@@ -168,7 +189,8 @@ def test_what_is_held_is_read_by_the_person(published: Lake) -> None:
     assert {row["reason"] for row in found["rows that could not be read"]} >= {
         "broken_json", "bad_number", "unknown_source",
     }
-    assert len(found["exports"]) == 2
+    assert [name.split(",")[0] for name in found["exports"]] == ["hashes", "phones", "phones"]
+    assert [one.split("/")[0] for one in found["given to others"]] == ["hashes"]
     assert found["tags by date"][-1]["tags"]["城市 (city)"] == "北京"
     with pytest.raises(StorageError, match="could not be written"):
         subject.write(published.root / "landing" / "landing.jsonl", b"")
@@ -206,6 +228,83 @@ def test_erasing_again_is_nothing_to_do(erased: Lake) -> None:
         erase_ann(erased, "138-1234-5678")
     with pytest.raises(NotFoundError, match="names nobody"):
         erase_ann(erased, "13511112222")
+
+
+def test_earlier_dates_do_not_show_who_was_erased(
+    published: Lake, erased: Lake, tmp_path: Path
+) -> None:
+    lake, tags = copied(erased, tmp_path), declared(settled().tags)
+    ((one_id, number),) = rows(
+        published, "SELECT DISTINCT one_id, person_no FROM persons JOIN tenures USING (one_id) "
+        f"JOIN identifiers AS i USING (identifier_key) WHERE i.value = '{ANN['user']}'"
+    )
+    with lake.reader(FIRST) as session:
+        before = View(session, lake.snapshots, FIRST, tags, settled().audiences)
+        assert number in before.members("beijing")
+        members = set(before.members("beijing"))
+    with veil.reader(lake, FIRST) as session:
+        fresh = View(session, lake.snapshots, FIRST, tags, settled().audiences)
+        assert set(fresh.members("beijing")) == members - {number}
+        assert number not in fresh.bitmaps.everyone() | fresh.bitmaps.known("city")
+        for name, table in catalog.TABLES.items():
+            told = str(session.rows(f'SELECT * FROM "{name}"'))
+            assert str(one_id) not in told
+            assert table.name == "events" or not any(value in told for value in SPELT)
+    with Shelf(lake, tags, "UTC").open(FIRST) as shown:
+        assert number not in shown.view(settled().audiences).bitmaps.everyone()
+    for who in (ANN["phone"], str(one_id), ANN["openid"]):
+        with pytest.raises(NotFoundError):
+            people.explain_person(who, as_of_text=str(FIRST), data=str(lake.root))
+    recipe = msgspec.structs.replace(exports.find(settled(), "phones"), name="late")
+    manifest, _ = exports.run(lake, settled(), recipe, FIRST)
+    (part,) = manifest["parts"]
+    written = lake.exports / "late" / manifest["version"] / part["name"]
+    assert b"+8613900001111" in written.read_bytes()
+    assert b"+8613812345678" not in written.read_bytes()
+
+
+def test_an_export_of_another_audience_than_published_is_withdrawn(erased: Lake) -> None:
+    (receipt,) = erasures.receipts(erased)
+    gone = [name.split("/")[0] for name in receipt["removed"]["exports"]]
+    assert gone == ["hashes", "phones", "phones"]
+    (given,) = receipt["removed"]["handed_over"]
+    assert given in [f"{name} to desk" for name in receipt["removed"]["exports"]]
+    assert len([one for one in every(erased.exports) if "withdrawn" not in one]) == 2
+
+
+def test_a_second_erasure_that_had_to_wait_tells_who_was_given_the_person(
+    erased: Lake, tmp_path: Path
+) -> None:
+    lake, ids, said = copied(erased, tmp_path), list[str](), "13700002222"
+    (first,) = erasures.receipts(lake)
+    with closing(open_database(lake.root)) as database, database.session() as session:
+        for row in session.scalars(select(HandoverRow)):
+            row.reason = f"for {said}"
+    places = "tables_with_values"
+    assert erasures.check(lake, first, [said])[places] == ["handovers_handovers"]
+    with ExitStack() as running:
+        def noted(erasure_id: str) -> None:
+            ids.append(erasure_id)
+            running.enter_context(locks.exclusive(lake.root / "locks", "publish"))
+
+        with pytest.raises(BusyError):
+            erase.erase(
+                lake, settled(), "u-dan-1", reason="asked", author="tester", run_id="erase",
+                clock=clock, noted=noted,
+            )
+    with pytest.raises(NothingToDo, match=ids[0]):
+        erase_ann(lake, "u-dan-1")
+    receipt = erasures.receipt(lake, ids[0])
+    assert receipt["removed"]["handed_over"] == first["removed"]["handed_over"]
+    assert receipt["removed"]["exports"] == []
+    assert erasures.check(lake, receipt, [said])[places] == []
+    with veil.reader(lake, FIRST) as session:
+        assert session.rows("SELECT count(*) FROM persons") == [(2,)]
+
+
+def copied(lake: Lake, folder: Path) -> Lake:
+    shutil.copytree(lake.root, folder / "lake", symlinks=True)
+    return Lake(folder / "lake")
 
 
 def test_nothing_brings_the_person_back(lake: Lake) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -89,4 +89,9 @@ def test_a_model_for_advertising_scores_only_who_has_allowed_it(tmp_path: Path) 
             for bundle, status, days_ago in said
         ])
         found = rows_of(draft.session, scorer, 100)
-    assert [row[2] for row in found] == ["p0000001", "p0000004"]
+        assert [row[2] for row in found] == ["p0000001", "p0000004"]
+        earlier = dataclasses.replace(scorer, cut=draft.cut - timedelta(days=3))
+        draft.session.execute(f"DROP TABLE {scores.FRESH}")
+        assert [row[2] for row in rows_of(draft.session, earlier, 100)] == [
+            "p0000001", "p0000002"
+        ]

@@ -13,7 +13,7 @@ from schemas.audiences import Sequence as Steps
 from schemas.measured import Measured
 from schemas.tag_definitions import Tag
 from tests.oracles import tags_oracle
-from tests.oracles.tags_oracle import Row, Stretch
+from tests.oracles.tags_oracle import Row, Stretch, compare
 
 
 @dataclass(frozen=True)
@@ -105,24 +105,6 @@ def _spelt(tag: Tag, value: Any) -> Any:
     return date.fromisoformat(value) if tag.type == "date" else tag.map.get(value, value)
 
 
-def compare(operator: str, value: Any, given: Any) -> bool | None:
-    """A comparison; None where the value is unknown."""
-    if operator in ("null", "notNull"):
-        return (value is None) == (operator == "null")
-    if value is None:
-        return None
-    if operator in ("contains", "doesNotContain"):
-        return (given in value) == (operator == "contains")
-    if operator in ("in", "notIn"):
-        return (value in given) == (operator == "in")
-    if operator in ("between", "notBetween"):
-        return bool(given[0] <= value <= given[1]) == (operator == "between")
-    return bool({
-        "=": value == given, "!=": value != given, "<": value < given, "<=": value <= given,
-        ">": value > given, ">=": value >= given,
-    }[operator])
-
-
 def _did_steps(world: World, sequence: Steps, person: str) -> bool:
     """Tries every choice of events."""
     theirs = sorted(
@@ -177,8 +159,7 @@ def _is_clear(
 def _is_step(row: Row, step: Step) -> bool:
     if row["type"] not in step.types:
         return False
-    rule = step.where
-    return rule is None or row.get(rule.field or "") == rule.value
+    return step.where is None or tags_oracle.fulfils(row, step.where) is True
 
 
 def _length(step: Step) -> timedelta:

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from schemas.measured import Measured
+from schemas.rules import Rule
 
 Row = Mapping[str, Any]
 """A row of a source with ``bundle``, ``at`` (local time), ``on`` (date) and its fields."""
@@ -45,13 +46,8 @@ def expected(
 def _taken(definition: Measured, row: Row) -> Any:
     if definition.types and row.get("type") not in definition.types:
         return None
-    rule = definition.where
-    if rule is not None:
-        found = row.get(rule.field or "")
-        if rule.operator == "null" and found is not None:
-            return None
-        if rule.operator == "=" and found != rule.value:
-            return None
+    if definition.where is not None and fulfils(row, definition.where) is not True:
+        return None
     if definition.field is None:
         return True
     found = row.get(definition.field)
@@ -64,6 +60,34 @@ def _taken(definition: Measured, row: Row) -> Any:
         return readers[definition.read_as](found) if definition.read_as in readers else found
     except (ValueError, InvalidOperation):
         return None
+
+
+def fulfils(row: Row, rule: Rule) -> bool | None:
+    """Whether a rule is true of a row; None where that is unknown."""
+    if rule.rules is not None:
+        said = [fulfils(row, part) for part in rule.rules]
+        decisive = rule.combinator == "or"
+        found = decisive if decisive in said else None if None in said else not decisive
+        return found if found is None or not rule.is_not else not found
+    return compare(str(rule.operator), row.get(rule.field or ""), rule.value)
+
+
+def compare(operator: str, value: Any, given: Any) -> bool | None:
+    """A comparison; None where the value is unknown."""
+    if operator in ("null", "notNull"):
+        return (value is None) == (operator == "null")
+    if value is None:
+        return None
+    if operator in ("contains", "doesNotContain"):
+        return (given in value) == (operator == "contains")
+    if operator in ("in", "notIn"):
+        return (value in given) == (operator == "in")
+    if operator in ("between", "notBetween"):
+        return bool(given[0] <= value <= given[1]) == (operator == "between")
+    return bool({
+        "=": value == given, "!=": value != given, "<": value < given, "<=": value <= given,
+        ">": value > given, ">=": value >= given,
+    }[operator])
 
 
 def _is_inside(window: Any, on: date, day: date) -> bool:

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("audience_version", sa.String(64), nullable=False),
         sa.Column("business_date", sa.Date, nullable=False),
         sa.Column("destination", sa.String(200), nullable=False),
+        sa.Column("recipe_version", sa.String(64), nullable=False),
         sa.Column("state", sa.String(20), nullable=False),
         sa.Column("requested_by", sa.String(100), nullable=False),
         sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
@@ -32,7 +33,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("handover_id", name="pk_handovers_handovers"),
         sa.UniqueConstraint(
             "export", "audience", "audience_version", "business_date", "destination",
-            name="uq_handovers_handovers_once",
+            "recipe_version", name="uq_handovers_handovers_once",
         ),
     )
     op.create_index("ix_handovers_handovers_audience", "handovers_handovers", ["audience"])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import urlsafe_b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_the_same_audience_again_is_the_same_version(call: Caller) -> None:
 def test_versions_stay_when_the_audience_changes(call: Caller, clock: Clock) -> None:
     made = call("POST", "/v1/audiences", json=AUDIENCE).json()
     clock.at += timedelta(hours=1)
-    changed = call("PUT", NAMED, json=SHANGHAI).json()
+    changed = call("PUT", NAMED, json=SHANGHAI, headers={"If-Match": "*"}).json()
     assert call("GET", f"{NAMED}/versions").json()["versions"] == [made, changed]
     assert (made["number"], changed["number"]) == (1, 2)
     assert call("GET", NAMED).json() == changed
@@ -116,6 +117,15 @@ def test_a_change_of_an_outdated_version_is_refused(call: Caller) -> None:
     assert call("PUT", NAMED, json=SHANGHAI, headers={"If-Match": seen}).status_code == 200
     found = call("PUT", NAMED, json=AUDIENCE, headers={"If-Match": seen})
     assert (found.status_code, found.json()["got"]) == (412, "version 2")
+
+
+def test_a_change_says_what_it_is_a_change_of(call: Caller) -> None:
+    call("POST", "/v1/audiences", json=AUDIENCE)
+    found = call("PUT", NAMED, json=SHANGHAI)
+    assert (found.status_code, found.json()["where"]) == (428, "If-Match")
+    assert found.json()["title"] == "Precondition Required"
+    assert len(call("GET", f"{NAMED}/versions").json()["versions"]) == 1
+    assert call("PUT", NAMED, json=AUDIENCE).status_code == 200
 
 
 def test_an_idempotency_key_stands_for_one_audience(call: Caller) -> None:
@@ -145,11 +155,28 @@ def test_an_audience_may_stand_on_another(call: Caller, sample_lake: Lake) -> No
     assert "stand on each other" in call("PUT", NAMED, json=ring).json()["detail"]
 
 
+def test_what_stands_on_a_changed_audience_has_another_version_and_no_old_cursor(
+    call: Caller,
+) -> None:
+    call("POST", "/v1/audiences", json=AUDIENCE)
+    above = {"name": "above", "label": "above", "query": {"audience": AUDIENCE["name"]}}
+    made = call("POST", "/v1/audiences", json=above).json()
+    cursor = call("GET", "/v1/audiences/above/members?limit=1").json()["next"]
+    call("PUT", NAMED, json=SHANGHAI, headers={"If-Match": "*"})
+    now = call("GET", "/v1/audiences/above").json()
+    assert (now["number"], now["audience"]) == (made["number"], made["audience"])
+    assert now["version"] != made["version"]
+    found = call("GET", f"/v1/audiences/above/members?cursor={cursor}")
+    assert (found.status_code, found.json()["got"]) == (400, made["version"])
+    assert call("POST", "/v1/audiences", json=above).json() == now
+
+
 def test_an_answer_says_why_a_person_is_in_it(call: Caller, sample_lake: Lake) -> None:
     call("POST", "/v1/audiences", json=AUDIENCE)
     who = one_ids(sample_lake, "likes_coffee AND city = '北京'")[0]
     found = call("GET", f"{NAMED}/explain/{who}").json()
     assert (found["one_id"], found["is_member"]) == (who, True)
+    assert call("POST", f"{NAMED}/explain", json={"who": who}).json() == found
     other = one_ids(sample_lake, "city = '上海'")[0]
     assert call("GET", f"{NAMED}/explain/{other}").json()["is_member"] is False
 
@@ -178,6 +205,16 @@ def test_a_tree_too_deep_is_refused(call: Caller, depth: int) -> None:
         found = call("POST", f"/v1/audiences{path}", content=sent)
         assert found.status_code == 422
         assert "too deep" in found.json()["detail"]
+
+
+@pytest.mark.parametrize("after", [-1, 2**32, 2**40, 10**30])
+def test_a_forged_cursor_is_refused(call: Caller, after: int) -> None:
+    call("POST", "/v1/audiences", json=AUDIENCE)
+    page = call("GET", f"{NAMED}/members?limit=1").json()
+    said = f'[{page["release_no"]},"{page["version"]}",{after}]'
+    cursor = urlsafe_b64encode(said.encode()).decode().rstrip("=")
+    found = call("GET", f"{NAMED}/members", params={"cursor": cursor})
+    assert (found.status_code, found.json()["where"]) == (400, "cursor")
 
 
 @pytest.mark.parametrize("cursor", ["x", "é", "W10", "WzEsIngiLDNd"])

@@ -38,6 +38,7 @@ GOOD: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/v1/audiences/{name}/versions", {}),
     ("GET", "/v1/audiences/{name}/members", {"params": {"limit": 2}}),
     ("GET", "/v1/audiences/{name}/explain/{who}", {}),
+    ("POST", "/v1/audiences/{name}/explain", {"json": {"who": "{who}"}}),
     ("POST", "/v1/audiences/preview", {"json": PREVIEW}),
     ("GET", "/v1/tags", {}),
     ("GET", "/v1/tags/city", {}),

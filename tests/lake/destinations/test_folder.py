@@ -25,6 +25,19 @@ def test_a_version_lies_there_whole_and_is_not_copied_twice(tmp_path: Path) -> N
     assert os.stat(folder / "manifest.json").st_mtime_ns == before
 
 
+def test_files_and_folders_are_durable_before_it_counts_as_delivered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    given = package(tmp_path / "exports")
+    synced.clear()
+    open_place(OUTBOX, tmp_path).deliver(given)
+    folder = tmp_path / "out" / "box" / "x" / "v1"
+    wanted = [folder, *folder.iterdir(), *list(folder.parents)[:4]]
+    assert {path.stat().st_ino for path in wanted} <= set(synced)
+
+
 def test_a_full_disk_leaves_nothing_half_there(tmp_path: Path) -> None:
     given, to = package(tmp_path / "exports"), open_place(OUTBOX, tmp_path)
     with largest_file(20_000), pytest.raises(StorageError, match="to a folder(.|\n)*disk space"):

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from lake.destinations.webhook import WebhookPlace, key_of, signature
+from lake.destinations.webhook import WebhookPlace, _asked, key_of, signature
 from schemas.destinations import Webhook
 from schemas.errors import ConfigError, DeliveryError, UnreachableError
 from tests.lake.destinations.servers import Server, free_port, package, receiver
@@ -77,6 +78,16 @@ def test_it_waits_as_long_as_the_receiver_asks(server: Server, tmp_path: Path) -
     slept = Slept()
     place(server.port, slept).deliver(package(tmp_path))
     assert slept == [7, 300]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("Wed, 21 Oct 2015 07:28:30 -0000", 30), ("Wed, 21 Oct 2015 07:28:30 GMT", 30),
+     ("Wed, 21 Oct 2015 07:27:00 GMT", 0), ("Wed, 21 Oct 2035 07:28:00 GMT", 300), ("7", 7),
+     ("-7", 0), ("nan", None), ("inf", None), ("1e999", None), ("soon", None), (None, None)],
+)
+def test_a_wait_is_read_from_numbers_and_dates(header: str | None, seconds: float | None) -> None:
+    assert _asked(header, datetime(2015, 10, 21, 7, 28, tzinfo=UTC).timestamp()) == seconds
 
 
 def test_a_receiver_that_dies_in_the_middle_gets_it_once_from_the_next_run(

@@ -128,6 +128,25 @@ def test_everything_that_an_audience_says_changes_its_version() -> None:
     assert version(same) == version(plain)
 
 
+def test_a_version_is_of_those_too_that_it_stands_on() -> None:
+    low, below = audience(KNOWN, "low"), audience({"audience": "low"}, "below")
+    above = audience({"audience": "below"}, "above")
+    changed = audience(leaf("points", "null"), "low")
+    relabelled = audience(KNOWN, "low", label="another")
+    every = [low, below, above]
+    assert version(above, every) != version(above, [changed, below, above])
+    assert version(above, every) == version(above, [above, relabelled, audience(KNOWN, "x"), below])
+    assert version(low, every) == version(low) != version(above, every)
+    assert version(below, every) != version(below)
+    ring = audience({"audience": "above"}, "low")
+    assert version(above, [ring, below, above]) != version(above, every)
+
+
+def test_a_tree_too_deep_has_no_version() -> None:
+    with pytest.raises(ConfigError, match="too deep(.|\n)*audience a"):
+        version(audience(deep(400)))
+
+
 def test_all_of_an_audience_is_said_in_words() -> None:
     steps = {"steps": [{"types": ["seen"]}, {"types": ["paid"], "within": "2 d"}],
              "without": {"types": ["gone"]}, "window": {"last": "30 d"}}

@@ -49,10 +49,12 @@ WINDOWS: list[Any] = [
     "ever", {"last": "1 d"}, {"last": "3 d"}, {"this": "month"}, {"previous": "day"},
     {"between": ["2017-06-26", "2017-06-28"]},
 ]
+ORDERED = ["=", "!=", "<", "<=", ">", ">=", "in", "notIn", "between", "notBetween"]
+WHERE = [*ORDERED, "null", "notNull"]
 BOUNDS = TagBounds(known=1.0, distance=1.0, min_persons=10_000)
 
 
-def some_world(seed: int) -> World:
+def some_world(seed: int, count: int = PERSONS) -> World:
     """Persons with tags, of which many are unknown, and events, of which some are at once."""
     draw = random.Random(seed)
     persons = {
@@ -60,11 +62,11 @@ def some_world(seed: int) -> World:
             tag.name: None if draw.random() < 0.25 else draw.choice(VALUES[tag.name])
             for tag in TAGS
         }
-        for number in range(PERSONS)
+        for number in range(count)
     }
     names = list(persons)
     stretches = [Stretch(number, name) for number, name in enumerate(names)]
-    for number in draw.sample(range(PERSONS), 8):
+    for number in draw.sample(range(count), 8):
         day = tiny.DAY - timedelta(days=draw.randrange(4))
         other = draw.choice(names)
         stretches[number] = Stretch(number, names[number], end=day)
@@ -72,16 +74,16 @@ def some_world(seed: int) -> World:
     lists = {name: set(draw.sample(names, draw.randrange(6))) for name in LISTS}
     return World(
         tiny.DAY, datetime(2017, 7, 1), {tag.name: tag for tag in TAGS}, persons,
-        {name: number for number, name in enumerate(names)}, _rows(draw), stretches, lists,
+        {name: number for number, name in enumerate(names)}, _rows(draw, count), stretches, lists,
     )
 
 
-def _rows(draw: random.Random) -> list[Row]:
+def _rows(draw: random.Random, persons: int) -> list[Row]:
     found = []
     for number in range(draw.randrange(40, 240)):
         at = datetime(2017, 6, 24) + timedelta(hours=6 * draw.randrange(28))
         row = {
-            "from": "events", "bundle": draw.randrange(PERSONS // 2), "at": at, "on": at.date(),
+            "from": "events", "bundle": draw.randrange(persons // 2), "at": at, "on": at.date(),
             "type": draw.choice(TYPES), "id": f"e{number}",
         }
         for name, values in {"k": ["x", "y", ""], "n": ["1", "2", "many"]}.items():
@@ -180,7 +182,8 @@ def _group(draw: random.Random, others: list[str], depth: int) -> dict[str, Any]
 
 
 def _leaf(draw: random.Random, others: list[str]) -> dict[str, Any]:
-    kind = draw.choices(["tag", "did", "sequence", "audience"], [5, 2, 2, 1 if others else 0])[0]
+    kinds = ["tag"] * 5 + ["did", "sequence"] * 2 + ["audience"] * bool(others)
+    kind = draw.choice(kinds)
     if kind == "tag":
         return _tag(draw)
     if kind == "did":
@@ -203,7 +206,7 @@ def _tag(draw: random.Random) -> dict[str, Any]:
     elif tag.type == "texts":
         operators, values = [*operators, "contains", "doesNotContain"], ["tea", "milk", "x"]
     else:
-        operators += ["=", "!=", "<", "<=", ">", ">=", "in", "notIn", "between", "notBetween"]
+        operators += ORDERED
     return _test(draw, draw.choice(operators), values) | {"field": tag.name}
 
 
@@ -218,11 +221,10 @@ def _test(draw: random.Random, operator: str, values: list[Any]) -> dict[str, An
 
 
 def _did(draw: random.Random) -> dict[str, Any]:
-    numbers = ["=", "!=", "<", "<=", ">", ">=", "in", "notIn", "between", "notBetween"]
     made: dict[str, Any] = {"measure": draw.choice([
         "count", "any", "days_active", "days_since", "streak", "sum", "avg", "max", "last",
     ])}
-    operators, values = numbers, [0, 1, 2, 3]
+    operators, values = ORDERED, [0, 1, 2, 3]
     if made["measure"] in ("sum", "avg", "max"):
         made |= {"field": "n", "as": "integer"}
     elif made["measure"] == "last":
@@ -232,10 +234,21 @@ def _did(draw: random.Random) -> dict[str, Any]:
     if draw.random() < 0.5:
         made["types"] = draw.sample(TYPES, draw.randrange(1, 3))
     if draw.random() < 0.4:
-        made["where"] = {"field": "k", "operator": "=", "value": "x"}
+        made["where"] = _where(draw)
     made["window"] = draw.choice(WINDOWS[:3] if made["measure"] == "streak" else WINDOWS)
     operator = draw.choice([*operators, "null", "notNull"])
     return _test(draw, operator, values) | {"did": made}
+
+
+def _where(draw: random.Random, depth: int = 0) -> dict[str, Any]:
+    """A rule about the properties of an event, which are texts, or missing."""
+    if depth < 2 and draw.random() < 0.3:
+        return {
+            "combinator": draw.choice(["and", "or"]), "not": draw.random() < 0.4,
+            "rules": [_where(draw, depth + 1) for _ in range(draw.randrange(1, 3))],
+        }
+    field, values = draw.choice([("k", ["x", "y", "z"]), ("n", ["1", "2", "many", ""])])
+    return _test(draw, draw.choice(WHERE), values) | {"field": field}
 
 
 def some_sequence(draw: random.Random) -> dict[str, Any]:
@@ -245,7 +258,7 @@ def some_sequence(draw: random.Random) -> dict[str, Any]:
         if not is_first and draw.random() < 0.5:
             made["within"] = draw.choice(["6 h", "12 h", "1 d", "360 m"])
         if draw.random() < 0.2:
-            made["where"] = {"field": "k", "operator": "=", "value": "x"}
+            made["where"] = _where(draw)
         return made
 
     steps = [step(is_first=True), *(step() for _ in range(draw.randrange(4)))]

@@ -26,6 +26,15 @@ def test_a_text_is_found_in_every_encoding_and_as_a_word(line: bytes, is_found: 
     assert (pattern.search(line) is not None) is is_found
 
 
+def test_a_text_is_found_in_urls_and_between_columns_of_a_database() -> None:
+    words, anything = spelt(["+8613812345678"]), spelt(["+8613812345678"], is_word=False)
+    assert words is not None
+    assert anything is not None
+    assert words.search(b"/find?who=%2B8613812345678&x=1")
+    assert anything.search(b"sms%2b8613812345678phone")
+    assert not words.search(b"sms+86138123456789")
+
+
 def test_texts_that_are_too_short_say_nothing() -> None:
     assert spelt(["42", "M1"]) is None
 

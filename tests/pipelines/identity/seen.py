@@ -140,6 +140,7 @@ class MemoryDraft:
         "events", "identifiers", "bundles", "sightings", "screened", "raw_components", "tenures",
         "links", "persons", "person_numbers", "bundle_persons", "identity_moves",
         "identity_changes", "identity_decisions", "identity_runs", "identity_health",
+        "birth_tombstones",
     )  # fmt: skip
 
     def clear(self) -> None:

@@ -10,7 +10,7 @@ from schemas.errors import AccessError, ConflictError
 from services.handovers import core
 from services.handovers.core import Handover, Key, State
 
-KEY = Key("x", "all", "v1", date(2017, 6, 30), "ads")
+KEY = Key("x", "all", "v1", date(2017, 6, 30), "ads", "r1")
 ONE = Handover(KEY.handover_id, KEY, "requested", "ann", datetime(2017, 7, 1, tzinfo=UTC))
 
 
@@ -18,8 +18,9 @@ def test_the_id_is_that_of_what_is_handed_over() -> None:
     others = [
         replace(KEY, export="y"), replace(KEY, audience="b"), replace(KEY, audience_version="v2"),
         replace(KEY, business_date=date(2017, 7, 1)), replace(KEY, destination="outbox"),
+        replace(KEY, recipe_version="r2"),
     ]
-    assert len({KEY.handover_id, *(one.handover_id for one in others)}) == 6
+    assert len({KEY.handover_id, *(one.handover_id for one in others)}) == 7
     assert replace(KEY).handover_id == KEY.handover_id
 
 
