@@ -25,7 +25,12 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -82,16 +87,21 @@ class Database:
     def session(self) -> Iterator[Session]:
         """A session that may write: it commits at the end and rolls back on an error.
 
-        On SQLite it is the only writer from its first statement on; others wait.
+        On SQLite it is the only writer from its first statement on; others wait. StorageError when
+        the database fails.
         """
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with (
+            _told(self.engine),
+            Session(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that only reads, beside any writer."""
         engine = self.engine.execution_options(is_reading=True)
-        with Session(engine, expire_on_commit=False) as session:
+        with _told(self.engine), Session(engine, expire_on_commit=False) as session:
             yield session
 
     def compact(self) -> None:
@@ -166,6 +176,19 @@ def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     if not options.get("is_bare"):
         connection.exec_driver_sql("BEGIN" if options.get("is_reading") else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _told(engine: Engine) -> Iterator[None]:
+    """A database that does not answer, or lacks what it should have, is told as such."""
+    try:
+        yield
+    except OperationalError as error:
+        raise StorageError(
+            "the services' database failed", expected="room on the disk, and its own tables",
+            got=str(error.orig), where=_shown(engine),
+            todo="free some disk space or mend the database, then run again",
+        ) from error
 
 
 def _shown(engine: Engine) -> str:

@@ -233,6 +233,9 @@ def _lists(context: Context) -> set[str] | None:
 
 def _previewed(context: Context, opened: Opened, wanted: shapes.Preview) -> shapes.Previewed:
     audience, audiences = wanted.audience, context.in_force().audiences
+    others = [one for one in audiences if one.name != audience.name]
+    # A misspelt event would else have nobody, or everybody.
+    check(audience, context.tags, others, lists=_lists(context), known=context.known)
     members = opened.members(audience, audiences)
     view, made = opened.view(audiences), version(audience, audiences)
     # By the version, so that the same definition shows the same persons.

@@ -13,7 +13,7 @@ from jobs.commands.jobs import Conf
 from jobs.dates import day
 from jobs.show import DataOption, Format, FormatOption
 from lake.store import Lake, open_lake
-from schemas.errors import NothingToDo, StorageError
+from schemas.errors import NotFoundError, NothingToDo, StorageError
 
 app = typer.Typer(
     help="Exports: what leaves, where it was handed over, and who approved it.",
@@ -160,8 +160,12 @@ def export_verify(
         one for one in exports.versions(lake.exports, name)
         if version is None or one["version"] == version
     ]
-    if version is not None and not chosen:
-        exports.manifest(lake.exports, name or "", version)
+    if name is not None and not chosen:
+        raise NotFoundError(
+            f"no version of {name} is there to be held against its manifest",
+            expected="an export that was written", got=" ".join(filter(None, (name, version))),
+            where=str(lake.exports), todo="see `guiyi export list`",
+        )
     for one in chosen:
         for fault in exports.faults(lake.exports, one["export"], one["version"]):
             wrong.append({"export": one["export"], "version": one["version"], "fault": fault})

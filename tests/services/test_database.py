@@ -151,3 +151,13 @@ def test_a_url_that_is_none_says_what_is_expected(tmp_path: Path) -> None:
 def test_a_database_that_does_not_answer_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be opened"):
         open_database(tmp_path, "postgresql://secret@127.0.0.1:1/none?connect_timeout=1")
+
+
+def test_a_database_that_fails_is_told_with_its_place(tmp_path: Path) -> None:
+    database = open_database(tmp_path)
+    with pytest.raises(StorageError, match="no such table: nobody") as told, (
+        database.reading()
+    ) as session:
+        session.execute(text("SELECT * FROM nobody"))
+    assert "services.db" in told.value.where
+    database.close()
