@@ -75,7 +75,8 @@ def plain(value: Any) -> Any:
 
 
 def _release(call: Call) -> dict[str, Any]:
-    from jobs import erase, rebuild, release
+    from jobs import rebuild, release
+    from jobs.privacy import erase
 
     erase.finish(call.lake, call.settings, call.run_id, run.clock)
     if call.restate:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from fastapi import FastAPI
 
 from console.api import Context, Shelf, create_app
-from jobs import erase, erasures, run, settings
+from jobs import run, settings
 from jobs.handovers import Desk
+from jobs.privacy import erase, receipts
 from jobs.settings import Settings
 from lake.store import Lake, open_lake
 from pipelines.tags import declared
@@ -79,11 +80,11 @@ class ErasureDesk:
 
     def receipts(self) -> list[Receipt]:
         """Every receipt, the oldest first."""
-        return erasures.receipts(self.lake)
+        return receipts.receipts(self.lake)
 
     def receipt(self, erasure_id: str) -> Receipt:
         """One receipt; NotFoundError when there is none."""
-        return erasures.receipt(self.lake, erasure_id)
+        return receipts.receipt(self.lake, erasure_id)
 
 
 def require_key(database: Database) -> None:

@@ -50,7 +50,7 @@ def erase(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Erase a person from everything that is kept, for good; ends with a signed receipt."""
-    from jobs import erase as job
+    from jobs.privacy import erase as job
     from jobs.tags import author as login
 
     lake, settled = open_lake(data), settings.read()
@@ -84,8 +84,8 @@ def erase(
 @erasures.command("list")
 def erasure_list(data: DataOption = None, form: FormatOption = Format.TEXT) -> None:
     """Every erasure: when, by which release, and until when older versions remain."""
-    from jobs import erase as job
-    from jobs import erasures as kept
+    from jobs.privacy import erase as job
+    from jobs.privacy import receipts as kept
 
     lake = open_lake(data)
     rows = [
@@ -109,7 +109,7 @@ def erasure_receipt(
     erasure_id: Id, data: DataOption = None, form: FormatOption = Format.TEXT
 ) -> None:
     """The receipt of an erasure; with --format json as it was signed."""
-    from jobs import erasures as kept
+    from jobs.privacy import receipts as kept
 
     found = kept.receipt(open_lake(data), erasure_id)
     show.answer(found, form, _receipt_text(found))
@@ -118,7 +118,7 @@ def erasure_receipt(
 @erasures.command("resume")
 def erasure_resume(data: DataOption = None, form: FormatOption = Format.TEXT) -> None:
     """Carry out what an earlier run left undone; the next release does so too."""
-    from jobs import erase as job
+    from jobs.privacy import erase as job
     from schemas.errors import NothingToDo
 
     lake, settled, run_id = open_lake(data), settings.read(), run.new_run_id()
@@ -139,7 +139,7 @@ def erasure_verify(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Hold a receipt against its signature, and the lake against the receipt; exit 3 on traces."""
-    from jobs import erasures as kept
+    from jobs.privacy import receipts as kept
 
     lake = open_lake(data)
     found = _given(receipt) if receipt else kept.receipt(lake, erasure_id or "")
@@ -155,7 +155,7 @@ def erasure_vacuum(
     values: Values = None, data: DataOption = None, form: FormatOption = Format.TEXT
 ) -> None:
     """Throw away old versions whose retention is over, look for traces, complete the receipts."""
-    from jobs import erasures as kept
+    from jobs.privacy import receipts as kept
     from schemas.errors import NothingToDo
 
     done = kept.vacuum(open_lake(data), run.clock(), _lines(values))
@@ -174,7 +174,7 @@ def subject_export(
     data: DataOption = None,
 ) -> None:
     """All that is held about a person, in clear, as JSON for the person to read."""
-    from jobs import subject
+    from jobs.privacy import subject
 
     found = subject.everything(open_lake(data), settings.read(), who)
     text = msgspec.json.format(msgspec.json.encode(found, enc_hook=str), indent=2)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs import erase, erasures, exports, release
+from jobs import exports, release
+from jobs.privacy import erase, receipts
 from lake.store import Lake
 from tests.erasable import ANN, FIRST, LAST, landed, settled
-from tests.jobs.test_erase import clock, erase_ann, state
+from tests.jobs.privacy.test_erase import clock, erase_ann, state
 
 POINTS = (
     "erase.after_delivery", "export.withdrawn", "erase.before_manifest", "erase.between_files",
@@ -23,7 +24,7 @@ POINTS = (
     "erase.before_receipt",
 )
 CALL = "import sys; from pathlib import Path; from lake.store import Lake; " \
-    "from tests.jobs.test_erase import erase_ann; erase_ann(Lake(Path(sys.argv[1])))"
+    "from tests.jobs.privacy.test_erase import erase_ann; erase_ann(Lake(Path(sys.argv[1])))"
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_killed_at_any_point_and_run_again_it_ends_the_same(
     assert subprocess.run(call, env=env, check=False).returncode == -signal.SIGKILL
     erase.finish(lake, settled(), "again", clock)
     assert state(lake) == state(undisturbed)
-    (receipt,), (other,) = erasures.receipts(lake), erasures.receipts(undisturbed)
+    (receipt,), (other,) = receipts.receipts(lake), receipts.receipts(undisturbed)
     same = ("erasure_id", "removed", "remembered", "old_versions", "release")
     assert {name: receipt[name] for name in same} == {name: other[name] for name in same}
     files = contents_of(lake)

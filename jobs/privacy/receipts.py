@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import MetaData, select
 
-from jobs.erase_elsewhere import JOURNALS, journal
+from jobs.privacy.elsewhere import JOURNALS, journal
 from lake import crash, locks, retention, traces
 from lake.engines.duckdb import quoted
 from lake.releases import Release

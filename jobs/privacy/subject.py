@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from jobs.erase_elsewhere import exports_of, handed_over
+from jobs.privacy.elsewhere import exports_of, handed_over
 from jobs.secret import refuse_other_secret
 from jobs.settings import Settings
 from lake.store import Lake

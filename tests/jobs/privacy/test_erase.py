@@ -18,8 +18,9 @@ import pytest
 from sqlalchemy import select
 
 from console.api import Shelf
-from jobs import erase, erasures, exports, rebuild, release, subject
+from jobs import exports, rebuild, release
 from jobs.commands import people
+from jobs.privacy import erase, receipts, subject
 from jobs.run import clock as now
 from lake import locks
 from lake.exports import versions as every
@@ -144,7 +145,7 @@ def test_a_row_of_somebody_else_loses_the_words_alone(erased: Lake) -> None:
 
 
 def test_births_on_an_erased_row_are_kept_for_others(erased: Lake) -> None:
-    (receipt,) = erasures.receipts(erased)
+    (receipt,) = receipts.receipts(erased)
     assert receipt["remembered"]["births_of_others"] == 1
     assert rows(
         erased,
@@ -215,10 +216,10 @@ def test_a_reason_that_names_the_person_is_refused(published: Lake) -> None:
 
 
 def test_a_receipt_that_was_changed_is_not_genuine(erased: Lake) -> None:
-    (receipt,) = erasures.receipts(erased)
-    erasures.require_genuine(erased, receipt)
+    (receipt,) = receipts.receipts(erased)
+    receipts.require_genuine(erased, receipt)
     with pytest.raises(InputError, match="not genuine"):
-        erasures.require_genuine(erased, receipt | {"release": 99})
+        receipts.require_genuine(erased, receipt | {"release": 99})
 
 
 def test_erasing_again_is_nothing_to_do(erased: Lake) -> None:
@@ -264,7 +265,7 @@ def test_earlier_dates_do_not_show_who_was_erased(
 
 
 def test_an_export_of_another_audience_than_published_is_withdrawn(erased: Lake) -> None:
-    (receipt,) = erasures.receipts(erased)
+    (receipt,) = receipts.receipts(erased)
     gone = [name.split("/")[0] for name in receipt["removed"]["exports"]]
     assert gone == ["hashes", "phones", "phones"]
     (given,) = receipt["removed"]["handed_over"]
@@ -276,12 +277,12 @@ def test_a_second_erasure_that_had_to_wait_tells_who_was_given_the_person(
     erased: Lake, tmp_path: Path
 ) -> None:
     lake, ids, said = copied(erased, tmp_path), list[str](), "13700002222"
-    (first,) = erasures.receipts(lake)
+    (first,) = receipts.receipts(lake)
     with closing(open_database(lake.root)) as database, database.session() as session:
         for row in session.scalars(select(HandoverRow)):
             row.reason = f"for {said}"
     places = "tables_with_values"
-    assert erasures.check(lake, first, [said])[places] == ["handovers_handovers"]
+    assert receipts.check(lake, first, [said])[places] == ["handovers_handovers"]
     with ExitStack() as running:
         def noted(erasure_id: str) -> None:
             ids.append(erasure_id)
@@ -294,10 +295,10 @@ def test_a_second_erasure_that_had_to_wait_tells_who_was_given_the_person(
             )
     with pytest.raises(NothingToDo, match=ids[0]):
         erase_ann(lake, "u-dan-1")
-    receipt = erasures.receipt(lake, ids[0])
+    receipt = receipts.receipt(lake, ids[0])
     assert receipt["removed"]["handed_over"] == first["removed"]["handed_over"]
     assert receipt["removed"]["exports"] == []
-    assert erasures.check(lake, receipt, [said])[places] == []
+    assert receipts.check(lake, receipt, [said])[places] == []
     with veil.reader(lake, FIRST) as session:
         assert session.rows("SELECT count(*) FROM persons") == [(2,)]
 
@@ -328,10 +329,10 @@ def test_nothing_brings_the_person_back(lake: Lake) -> None:
 def test_after_the_retention_no_file_has_a_byte(lake: Lake) -> None:
     receipt = erase_ann(lake)
     assert receipt["removed"]["exports"], "exports that held her are withdrawn"
-    assert erasures.vacuum(lake, ERASED_AT + timedelta(days=1)) == []
-    (done,) = erasures.vacuum(lake, now() + RETAINED, [ANN["phone"], ANN["email"]])
+    assert receipts.vacuum(lake, ERASED_AT + timedelta(days=1)) == []
+    (done,) = receipts.vacuum(lake, now() + RETAINED, [ANN["phone"], ANN["email"]])
     assert done["completed"]["checks"]["files_with_values"] == []
-    erasures.require_genuine(lake, done)
+    receipts.require_genuine(lake, done)
     pattern = spelt(SPELT)
     found = [
         str(path.relative_to(lake.root)) for path in sorted(lake.root.rglob("*"))

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from jobs.erase_elsewhere import (
+from jobs.privacy.elsewhere import (
     as_first_found,
     clean,
     clean_reasons,
@@ -21,7 +21,7 @@ from jobs.erase_elsewhere import (
     found_elsewhere,
     note,
 )
-from jobs.erasures import receipt, write_receipts
+from jobs.privacy.receipts import receipt, write_receipts
 from jobs.progress import log, stage
 from jobs.release import Clock, derive, fingerprint_of, point_to_released
 from jobs.secret import refuse_other_secret
@@ -198,17 +198,20 @@ def _remove(
     found = suppressed(session, erasure_id)
     erasure.mark(session, found)
     deliveries = lake.landing.deliveries()
-    told = erasure.find_lines(
-        draft, settings.sources, settings.programme, deliveries, lake.landing.read, secret
-    )
+    with stage(f"looking through {len(deliveries)} delivered files"):
+        told = erasure.find_lines(
+            draft, settings.sources, settings.programme, deliveries, lake.landing.read, secret
+        )
     told = as_first_found(lake, erasure_id, told)
-    elsewhere = found_elsewhere(lake, settings, session, told.spellings)
+    with stage("looking through exports and other files"):
+        elsewhere = found_elsewhere(lake, settings, session, told.spellings)
     first = elsewhere.first_found(lake, erasure_id, _by_source(deliveries, told.lines))
     mask = erasing.Mask(told.masked, pattern) if (pattern := spelt(told.spellings)) else None
     erasing.redact(lake.landing, told.lines, mask)
     clean(lake, elsewhere, erasure_id)
     clean_reasons(lake, spelt(told.spellings))
-    tables = erasure.remove(draft, settings.sources, told.spellings, region, secret)
+    with stage("taking the person out of the tables"):
+        tables = erasure.remove(draft, settings.sources, told.spellings, region, secret)
     if mask is not None:
         mask_rows(draft, told.masked, mask.pattern)
     erasure.account(draft, lake.landing.deliveries())
