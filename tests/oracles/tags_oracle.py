@@ -69,7 +69,9 @@ def fulfils(row: Row, rule: Rule) -> bool | None:
         decisive = rule.combinator == "or"
         found = decisive if decisive in said else None if None in said else not decisive
         return found if found is None or not rule.is_not else not found
-    return compare(str(rule.operator), row.get(rule.field or ""), rule.value)
+    value = row.get(rule.field or "")
+    # A property that is empty says nothing.
+    return compare(str(rule.operator), None if value == "" else value, rule.value)
 
 
 def compare(operator: str, value: Any, given: Any) -> bool | None:

@@ -56,7 +56,7 @@ def fill(draft: Draft) -> None:
         "deliveries",
         f"SELECT 'f' || i AS file, 's' AS source, {AT} AS delivered_at, 1 AS size_bytes, '' AS "
         "sha256, 'loaded' AS status, 10 * i AS count_rows, 10 * i - 1 AS count_events, "
-        "1 AS count_quarantined, 0 AS count_duplicates FROM range(1, 3) t(i)",
+        "1 AS count_quarantined, 0 AS count_duplicates, 0 AS count_erased FROM range(1, 3) t(i)",
     )
     draft.append(
         "quarantine",
