@@ -15,10 +15,8 @@ from lake import lines
 from lake.draft import Draft
 from lake.lines import OpenFile
 from pipelines.ingest import parsing, staging
+from pipelines.ingest.staging import Broken
 from schemas.decisions import Decision
-
-Broken = tuple[str, str]
-"""Reason and detail."""
 
 _ROWS = pa.schema(
     [
@@ -83,14 +81,7 @@ def take(draft: Draft, files: Iterable[OpenFile]) -> None:
     """
     rows: list[Row] = []
     for batch in lines.batches(files, "utf-8", has_header=False):
-        broken: dict[Broken, list[int]] = {}
-        for place, found in enumerate(read(batch)):
-            if isinstance(found, Row):
-                rows.append(found)
-            else:
-                broken.setdefault(found, []).append(place)
-        for (reason, detail), places in broken.items():
-            staging.refuse(draft.session, batch.take(places), reason, detail, may_lack_end=True)
+        rows += staging.readable(draft.session, batch, read(batch))
     if rows:
         _append(draft, rows)
 

@@ -24,7 +24,7 @@ from lake.draft import Draft
 from lake.engines.duckdb import Session
 from lake.lines import OpenFile
 from pipelines.ingest import bundles, parsing, staging
-from pipelines.ingest.decisions import Broken
+from pipelines.ingest.staging import Broken
 from schemas.erasures import BIRTH_TOMBSTONES, ERASED, ERASURES, SUPPRESSIONS, Erasure
 from schemas.programme import Programme
 from schemas.sources import Source
@@ -75,14 +75,7 @@ def take(draft: Draft, files: Iterable[OpenFile]) -> None:
     """
     rows: list[Row] = []
     for batch in lines.batches(files, "utf-8", has_header=False):
-        broken: dict[Broken, list[int]] = {}
-        for place, found in enumerate(read(batch)):
-            if isinstance(found, Row):
-                rows.append(found)
-            else:
-                broken.setdefault(found, []).append(place)
-        for (reason, detail), places in broken.items():
-            staging.refuse(draft.session, batch.take(places), reason, detail, may_lack_end=True)
+        rows += staging.readable(draft.session, batch, read(batch))
     if rows:
         _append(draft, rows)
 

@@ -13,7 +13,7 @@ from lake import lines
 from lake.draft import Draft
 from lake.lines import OpenFile
 from pipelines.ingest import parsing, staging
-from pipelines.ingest.decisions import Broken
+from pipelines.ingest.staging import Broken
 from schemas.lists import LIST_MEMBERS, LISTS, Change
 
 _SAID = [field for field in LIST_MEMBERS.schema if field.name in Change.__struct_fields__]
@@ -44,15 +44,7 @@ def take(draft: Draft, files: Iterable[OpenFile]) -> None:
     duplicate.
     """
     for batch in lines.batches(files, "utf-8", has_header=False):
-        rows: list[Row] = []
-        broken: dict[Broken, list[int]] = {}
-        for place, found in enumerate(read(batch)):
-            if isinstance(found, Row):
-                rows.append(found)
-            else:
-                broken.setdefault(found, []).append(place)
-        for (reason, detail), places in broken.items():
-            staging.refuse(draft.session, batch.take(places), reason, detail, may_lack_end=True)
+        rows = staging.readable(draft.session, batch, read(batch))
         if rows:
             _append(draft, rows)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,6 +32,10 @@ _BAD = pa.schema(
         pa.field("raw", pa.binary()),
     ]
 )
+
+Broken = tuple[str, str]
+"""Why a line cannot be read: reason and detail."""
+Said = TypeVar("Said")
 
 
 def prepare(session: Session) -> None:
@@ -100,6 +104,23 @@ def stage(
             session.execute(f"INSERT INTO stage_{source.name} {select}")
             _keep_bad(session, source)
         yield len(batch)
+
+
+def readable(session: Session, batch: pa.Table, found: Iterable[Said | Broken]) -> list[Said]:
+    """What the lines of ``batch`` say, where they could be read; the others are refused.
+
+    ``found`` has one for each line, in order: what it says, or reason and detail.
+    """
+    said: list[Said] = []
+    broken: dict[Broken, list[int]] = {}
+    for place, one in enumerate(found):
+        if isinstance(one, tuple):
+            broken.setdefault(one, []).append(place)
+        else:
+            said.append(one)
+    for (reason, detail), places in broken.items():
+        refuse(session, batch.take(places), reason, detail, may_lack_end=True)
+    return said
 
 
 def refuse(
