@@ -127,8 +127,9 @@ def _look(routes: APIRouter, context: Context) -> None:
         is_read = wanted.sample > 0 and len(wanted.tags) > 0
         if is_read:
             require(request, actor, "persons:read")
+        known = _lists(context)
         with context.shelf.open(as_of(as_of_text)) as opened:
-            found = _previewed(context, opened, wanted)
+            found = _previewed(context, opened, wanted, known)
         if is_read:
             numbers = [str(one["person_no"]) for one in found.sample]
             _note(context, actor, "audiences.preview", numbers)
@@ -231,11 +232,13 @@ def _lists(context: Context) -> set[str] | None:
         return None
 
 
-def _previewed(context: Context, opened: Opened, wanted: shapes.Preview) -> shapes.Previewed:
+def _previewed(
+    context: Context, opened: Opened, wanted: shapes.Preview, lists: set[str] | None
+) -> shapes.Previewed:
     audience, audiences = wanted.audience, context.in_force().audiences
     others = [one for one in audiences if one.name != audience.name]
     # A misspelt event would else have nobody, or everybody.
-    check(audience, context.tags, others, lists=_lists(context), known=context.known)
+    check(audience, context.tags, others, lists=lists, known=context.known)
     members = opened.members(audience, audiences)
     view, made = opened.view(audiences), version(audience, audiences)
     # By the version, so that the same definition shows the same persons.

@@ -180,13 +180,25 @@ class Shelf:
         self._mark: object = None
         self._chosen: dict[date | int | None, Release] = {}
         self._open: OrderedDict[int, Shared] = OrderedDict()
+        self._here = threading.local()
 
     @contextmanager
     def open(self, as_of: date | int | None = None) -> Iterator[Opened]:
-        """The newest release, or that of a date or number; NotFoundError where there is none."""
+        """The newest release, or that of a date or number; NotFoundError where there is none.
+
+        Not twice in one thread: callers that each hold a seat and ask for one more would wait for
+        one another.
+        """
         shared = self._shared(as_of)
+        held: set[int] = self._here.__dict__.setdefault("held", set())
+        number = shared.release.release_no
+        assert number not in held, f"release {number} is open in this thread already"
         with shared.seat() as seat:
-            yield Opened(shared.release, seat.session, shared, seat, self._tags, self._zone)
+            held.add(number)
+            try:
+                yield Opened(shared.release, seat.session, shared, seat, self._tags, self._zone)
+            finally:
+                held.discard(number)
 
     def release(self, as_of: date | int | None = None) -> Release:
         """The newest release, or that of a date or number, without opening it."""
