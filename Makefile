@@ -4,14 +4,15 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 RIVALS_PIP := .venv-rivals/bin/python -m pip --disable-pip-version-check --quiet
+FLINK_PIP := .venv-flink/bin/python -m pip --disable-pip-version-check --quiet
 # Exit code 99 says that there was nothing to do, which is well.
 ACCEPT := || { code=$$?; [ $$code -eq 99 ] || exit $$code; }
 
-.PHONY: help run test check prove bench docs clean
+.PHONY: help run run-streaming engines scheduler prism test check prove bench docs clean
 .DEFAULT_GOAL := help
 
 help: ## list the verbs
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 .venv/core: requirements/core.lock requirements/build.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Guiyi needs Python 3.11: install it, or call make PYTHON=/path/to/python3.11"; exit 1; }
@@ -32,9 +33,40 @@ help: ## list the verbs
 	$(RIVALS_PIP) install --require-hashes -r requirements/rivals.lock
 	@touch $@
 
+.venv-flink/done: requirements/flink.lock requirements/build.lock
+	@command -v $(PYTHON) >/dev/null || { echo "Flink needs Python 3.11: install it, or call make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv-flink
+	$(FLINK_PIP) install --require-hashes -r requirements/build.lock
+	$(FLINK_PIP) install --require-hashes -r requirements/flink.lock
+	@touch $@
+
+.venv-scheduler/done: requirements/scheduler.lock requirements/build.lock
+	@command -v $(PYTHON) >/dev/null || { echo "Dagster needs Python 3.11: install it, or call make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv-scheduler
+	.venv-scheduler/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/build.lock
+	.venv-scheduler/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/scheduler.lock
+	@touch $@
+
+.engines/prism/prism:
+	@command -v go >/dev/null || { echo "Prism needs Go 1.25 or later: install it"; exit 1; }
+	GOBIN=$(CURDIR)/.engines/prism go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
+
+scheduler: .venv-scheduler/done ## Dagster in an environment of its own, for the test of docs/schedulers.md
+
+prism: .engines/prism/prism ## Beam's portable runner, for the test that a pipeline runs on it
+
 run: .venv/core ## make the sample world and run the year and its last seven days; ends with a report
 	@$(BIN)/guiyi generate $(ACCEPT)
 	@$(BIN)/guiyi run $(ACCEPT)
+
+engines: .venv/dev .venv-flink/done ## what Kafka, Spark, Beam and Flink need: environments and jars
+	@$(BIN)/guiyi engines install $(ACCEPT)
+
+run-streaming: engines ## the sample world over Kafka and Flink, live; ends with the tables of the batch run
+	@$(BIN)/guiyi generate $(ACCEPT)
+	@$(BIN)/guiyi run $(ACCEPT)
+	@rm -rf data-streaming
+	@$(BIN)/guiyi stream run --from data --data data-streaming
 
 check: .venv/dev ## the fast part: ruff, mypy, import contracts, tidy and unit tests
 	$(BIN)/ruff check .
@@ -59,4 +91,4 @@ docs: .venv/dev ## write the generated pages: commands, definitions, tables, rul
 	$(BIN)/python -m jobs.pages
 
 clean: ## remove the environment and the sample data
-	rm -rf .venv .venv-rivals data build *.egg-info
+	rm -rf .venv .venv-rivals .venv-flink .venv-scheduler .engines data build *.egg-info

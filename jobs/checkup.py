@@ -1,16 +1,17 @@
-"""Examines the machine: packages, Java, memory, disk, lake; says how to mend what is missing."""
+"""Examines the machine: packages, memory, disk, lake and the parts of engines; says how to mend."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from jobs import settings
+from lake.engines import parts
+from lake.engines.parts import Part
 from lake.store import Lake
 from schemas.errors import GuiyiError
 
@@ -23,13 +24,7 @@ CORE = (
     "great_expectations",
     "phonenumbers",
 )
-EXTRAS = {
-    "pyspark": "spark",
-    "apache_beam": "beam",
-    "confluent_kafka": "kafka",
-    "fastapi": "serve",
-    "splink": "fuzzy",
-}
+EXTRAS = {"fastapi": "serve", "splink": "fuzzy", "psycopg": "postgres"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +52,9 @@ def examine(data: str | None, conf: Path | None = None) -> list[Check]:
     """Every check, the core's first."""
     root = Path(data or os.environ.get("GUIYI_DATA") or "data")
     checks = [_python(), *(_package(name, None) for name in CORE), _memory(), _disk(root)]
-    checks += [_definitions(conf), _lake(root), _java()]
-    return checks + [_package(name, extra) for name, extra in EXTRAS.items()]
+    checks += [_definitions(conf), _lake(root)]
+    checks += [_package(name, extra) for name, extra in EXTRAS.items()]
+    return checks + [_part(part) for part in parts.every()]
 
 
 def _python() -> Check:
@@ -74,13 +70,9 @@ def _package(name: str, extra: str | None) -> Check:
     return Check(name, there, "installed" if there else "not installed", mend, extra is None)
 
 
-def _java() -> Check:
-    java = shutil.which("java")
-    found = "none"
-    if java:
-        told = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-        found = (told.stderr.splitlines() or ["?"])[0]
-    return Check("java 17 (Spark, Flink, Kafka)", bool(java), found, "install Java 17", False)
+def _part(part: Part) -> Check:
+    found = part.look()
+    return Check(f"{part.name} ({part.of})", found.is_well, found.says, part.mend, False)
 
 
 def _memory() -> Check:

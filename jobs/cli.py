@@ -6,7 +6,7 @@ import io
 import logging
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import duckdb
 import typer
@@ -15,6 +15,7 @@ from jobs import show
 from jobs.commands import (
     access,
     audiences,
+    engines,
     exports,
     fuzzy,
     generate,
@@ -29,10 +30,14 @@ from jobs.commands import (
     quality,
     quarantine,
     serve,
+    stream_whole,
+    streaming,
     tags,
+    topics,
     whole,
 )
 from jobs.progress import start_logging
+from jobs.run import STOPPED, is_stop
 from schemas.errors import GuiyiError, NothingToDo
 
 app = typer.Typer(
@@ -74,11 +79,16 @@ app.add_typer(exports.app, name="export")
 app.add_typer(audiences.app, name="audience")
 app.add_typer(lists.app, name="list")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(topics.app, name="topic")
+streaming.app.command("run")(stream_whole.stream_run)
+app.add_typer(streaming.app, name="stream")
 app.add_typer(lake.tables, name="table")
 app.add_typer(lake.releases, name="release")
 app.add_typer(access.app, name="access")
 app.add_typer(privacy.erasures, name="erasure")
 app.add_typer(privacy.subjects, name="subject")
+app.add_typer(engines.app, name="engines")
+app.add_typer(engines.kafka, name="kafka")
 
 
 def main() -> None:
@@ -96,15 +106,28 @@ def main() -> None:
         show.failed(error)
         _tell(str(error))
         sys.exit(error.exit_code)
+    except (KeyboardInterrupt, duckdb.InterruptException):
+        _stopped()
+    except RuntimeError as error:
+        if not is_stop(error):
+            raise
+        _stopped()
     except duckdb.Error as error:
         _tell(f"a query failed\n  got: {str(error).strip()}")
         sys.exit(1)
     except (OSError, MemoryError) as error:
         _tell(f"the machine refused\n  got: {error}\n  do: see `guiyi doctor`")
         sys.exit(1)
-    except KeyboardInterrupt:
-        _tell("stopped; nothing half done is visible, run again to go on")
-        sys.exit(130)
+    except SystemExit as end:
+        # Typer makes this of a Ctrl-C, and says nothing.
+        if end.code == STOPPED:
+            _stopped()
+        raise
+
+
+def _stopped() -> NoReturn:
+    _tell("stopped; nothing half done is visible, run again to go on")
+    sys.exit(STOPPED)
 
 
 def _tell(message: str) -> None:

@@ -10,10 +10,13 @@ from schemas.exports import Export
 from schemas.fuzzy import Matching
 from schemas.identity_rules import IdentityRules
 from schemas.model_definitions import Model
+from schemas.patterns import Pattern
 from schemas.programme import Programme
 from schemas.sources import Source
+from schemas.streaming import Streaming
 from schemas.tag_bounds import TagBounds
 from schemas.tag_definitions import TagFile
+from schemas.topics import TopicRules
 
 KINDS: dict[str, type[Any]] = {
     "programme": Programme,
@@ -25,6 +28,9 @@ KINDS: dict[str, type[Any]] = {
     "export": Export,
     "destination": Destination,
     "model": Model,
+    "topics": TopicRules,
+    "pattern": Pattern,
+    "streaming": Streaming,
 }
 
 GIVEN: dict[str, type[Any]] = {"matching": Matching}

@@ -29,6 +29,7 @@ def pages(root: Path = ROOT) -> dict[str, str]:
         "docs/tables.md": MADE + tables(),
         "docs/rules.md": MADE + rules(root),
         "docs/definitions.md": MADE + definitions(),
+        "docs/what_runs_where.md": MADE + what_runs_where(root),
     }
     for name, kind in (KINDS | GIVEN).items():
         schema = json.dumps(json_schema(kind), indent=1, ensure_ascii=False, sort_keys=True)
@@ -88,6 +89,30 @@ def rules(root: Path) -> str:
         names = "<br>".join(f"`{name}`" for name in carried[rule])
         lines.append(f"| {rule} | {stated[rule].strip()} | {names} |")
     return "\n".join(lines) + "\n"
+
+
+def what_runs_where(root: Path) -> str:
+    """Every piece of work on every engine, from what the tests of the engines declare and hold."""
+    declared = yaml.safe_load((root / "tests" / "engines" / "what_runs_where.yml").read_text())
+    engines: dict[str, str] = declared["engines"]
+    lines = ["# What runs where", "", *(f"- **{name}**: {says}" for name, says in engines.items())]
+    lines += ["", "`tests/engines` runs each of these: `yes` is the same answer as DuckDB's, a "
+              "reason is what happens instead (the test fails when it no longer does).", ""]
+    for group, work in declared["work"].items():
+        lines += [f"## {group.capitalize()}", "", f"| | {' | '.join(engines)} |",
+                  "|---" * (len(engines) + 1) + "|"]
+        for name, gaps in work.items():
+            cells = [_said(declared["gaps"].get(gaps.get(engine))) for engine in engines]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _said(gap: dict[str, str] | None) -> str:
+    if gap is None:
+        return "yes"
+    raises = gap.get("raises", "").rpartition(".")[2]
+    return f"{gap['says']} (`{raises}`)" if raises else f"– {gap['says']}"
 
 
 def carried_rules(root: Path) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from domain.dates import cut
 from jobs.audiences import together
+from jobs.engines import DUCKDB, Engine
 from jobs.release import Clock, Outcome, publish
 from jobs.settings import Settings
 from lake.store import Lake
@@ -18,7 +19,13 @@ GIVEN = {"person_numbers": "true", "tag_definitions": "business_date <= DATE '{d
 
 
 def rebuild(
-    lake: Lake, settings: Settings, day: date, run_id: str, clock: Clock, folder: Path | None = None
+    lake: Lake,
+    settings: Settings,
+    day: date,
+    run_id: str,
+    clock: Clock,
+    folder: Path | None = None,
+    engine: Engine = DUCKDB,
 ) -> tuple[Lake, Outcome]:
     """A new lake with one release of ``day``, computed from the landing alone at the date's cut.
 
@@ -43,7 +50,9 @@ def rebuild(
     at = cut(day, programme.zone, programme.cut_hours)
     settings = replace(settings, audiences=together(lake, settings.audiences, at))
     fresh = Lake(root)
-    return fresh, publish(fresh, settings, day, run_id, clock, given=given)
+    return fresh, publish(
+        fresh, settings, day, run_id, clock, given=given, engine=engine
+    )
 
 
 def _next_folder(root: Path, day: date) -> Path:

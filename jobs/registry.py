@@ -10,8 +10,10 @@ from dataclasses import asdict, dataclass, is_dataclass
 from datetime import date
 from typing import Any
 
-from jobs import run
+from jobs import run, steps
 from jobs.settings import Settings
+from jobs.steps import JobStep
+from lake.engines import parts
 from lake.store import Lake
 from schemas.errors import NotFoundError, UsageError
 
@@ -26,6 +28,9 @@ class Call:
     run_id: str
     force: bool = False
     restate: bool = False
+    engine: str = "duckdb"
+    master: str = ""
+    """Address of the cluster that the engine works on; this machine when empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +39,12 @@ class Job:
 
     name: str
     says: str
-    steps: tuple[str, ...]
+    steps: tuple[JobStep, ...]
     work: Callable[[Call], dict[str, Any]]
     plan: Callable[[Call], dict[str, Any]]
     engines: tuple[str, ...] = ("duckdb",)
+    after: tuple[str, ...] = ()
+    """Jobs that have to be done for the date before."""
 
 
 def find(name: str) -> Job:
@@ -53,7 +60,7 @@ def find(name: str) -> Job:
 
 
 def check_engine(job: Job, engine: str) -> None:
-    """UsageError when ``job`` does not run on ``engine``."""
+    """UsageError when ``job`` does not run on ``engine``, or a part that it needs is missing."""
     if engine not in job.engines:
         raise UsageError(
             f"the job {job.name} does not run on {engine}",
@@ -61,6 +68,7 @@ def check_engine(job: Job, engine: str) -> None:
             got=engine,
             where="--engine",
         )
+    parts.require(*parts.OF_ENGINE.get(engine, ()))
 
 
 def plain(value: Any) -> Any:
@@ -75,20 +83,18 @@ def plain(value: Any) -> Any:
 
 
 def _release(call: Call) -> dict[str, Any]:
-    from jobs import rebuild, release
+    from jobs import engines, rebuild, release
     from jobs.privacy import erase
 
     erase.finish(call.lake, call.settings, call.run_id, run.clock)
-    if call.restate:
-        lake, outcome = rebuild.rebuild(
-            call.lake, call.settings, call.business_date, call.run_id, run.clock
-        )
-        place = {"restated_in": str(lake.root)}
-    else:
-        outcome = release.publish(
-            call.lake, call.settings, call.business_date, call.run_id, run.clock, force=call.force
-        )
-        place = {}
+    base = (call.lake, call.settings, call.business_date, call.run_id, run.clock)
+    place = {}
+    with engines.opened(call.engine, call.master) as engine:
+        if call.restate:
+            lake, outcome = rebuild.rebuild(*base, engine=engine)
+            place = {"restated_in": str(lake.root)}
+        else:
+            outcome = release.publish(*base, force=call.force, engine=engine)
     number = outcome.release.release_no if outcome.release else None
     return {"release": number, **place, **plain(outcome.figures)}
 
@@ -107,7 +113,7 @@ def _release_plan(call: Call) -> dict[str, Any]:
         "cut": planned.cut,
         "files": by_source,
         "after_release": planned.parent.release_no if planned.parent else None,
-        "steps": list(JOBS["release"].steps),
+        "steps": [step.name for step in JOBS["release"].steps],
     }
 
 
@@ -121,22 +127,47 @@ def _exports_plan(call: Call) -> dict[str, Any]:
     return {"exports": [export.name for export in call.settings.exports]}
 
 
+def _upkeep(call: Call) -> dict[str, Any]:
+    from jobs.topics import upkeep
+
+    return upkeep.upkeep(call.lake, call.settings, run.clock())
+
+
+def _upkeep_plan(call: Call) -> dict[str, Any]:
+    from jobs.topics import upkeep
+
+    return upkeep.plan(call.lake, call.settings)
+
+
 JOBS: dict[str, Job] = {
     job.name: job
     for job in (
         Job(
             "release",
             "everything delivered before the cut becomes one release of all tables",
-            ("ingest", "identity", "partials", "model_scores", "tag_values", "audience_members"),
+            (
+                steps.INGEST, steps.IDENTITY, steps.PARTIALS, steps.MODEL_SCORES,
+                steps.TAG_VALUES, steps.AUDIENCE_MEMBERS,
+            ),
             _release,
             _release_plan,
+            ("duckdb", "spark", "beam"),
         ),
         Job(
             "exports",
             "files of each audience for downstream systems, by their recipes",
-            ("members", "consent", "files", "manifest"),
+            (steps.EXPORTS,),
             _exports,
             _exports_plan,
+            after=("release",),
+        ),
+        Job(
+            "landing_upkeep",
+            "landed records kept small: what releases have dropped, files brought together, swept",
+            (steps.UPKEEP,),
+            _upkeep,
+            _upkeep_plan,
+            after=("release",),
         ),
     )
 }

@@ -16,10 +16,12 @@ import pyarrow as pa
 
 from domain.dates import business_date, cut
 from jobs.audiences import in_force
+from jobs.engines import DUCKDB, Engine
 from jobs.progress import log, stage
 from jobs.secret import refuse_other_secret
 from jobs.settings import Settings
 from jobs.tags import author
+from jobs.topics import deliver
 from lake import erasing, snapshots
 from lake.draft import Draft
 from lake.landing import Delivery
@@ -104,25 +106,31 @@ def publish(
     *,
     force: bool = False,
     given: Mapping[str, pa.Table] | None = None,
+    engine: Engine = DUCKDB,
 ) -> Outcome:
-    """Run every step for ``day`` and publish one release.
+    """Run every step for ``day`` and publish one release; heavy steps run on ``engine``.
 
     ``given`` are rows by table for a rebuild: what is not derived, as numbers of persons, which
     may not be given anew, and the log of definitions.
     """
     at = cut(day, settings.programme.zone, settings.programme.cut_hours)
-    with lake.draft(day, at) as draft:
+    with lake.draft(day, at, engine.cluster) as draft:
         if draft.parent is not None:
             point_to_released(lake)
+        if clock() >= at:
+            if engine.land:
+                engine.land(lake, settings)
+            deliver.deliver(lake, settings, at)
         planned = plan(lake, settings, day, clock(), force=force)
         for name, rows in (given or {}).items() if draft.parent is None else ():
             draft.session.register(f"given_{name}", rows)
             draft.append(name, f"SELECT * FROM given_{name}")
-        figures, models = _steps(lake, settings, draft, planned.fresh)
+        figures, models = _steps(lake, settings, draft, planned.fresh, engine)
         for name, files in models.items():
             snapshots.keep(lake.snapshots, name, files)
         with stage("publish"):
             release = draft.publish(run_id, planned.inputs, settings.fingerprint, clock)
+        deliver.drop_after(lake, settings)
     point_to_released(lake)
     return Outcome(day, release, figures)
 
@@ -141,13 +149,14 @@ def point_to_released(lake: Lake) -> None:
 
 
 def _steps(
-    lake: Lake, settings: Settings, draft: Draft, fresh: Sequence[Delivery]
+    lake: Lake, settings: Settings, draft: Draft, fresh: Sequence[Delivery], engine: Engine
 ) -> tuple[dict[str, Any], dict[str, dict[str, bytes]]]:
     refuse_other_secret(draft.session, lake.identifier_secret())
     _warn_of_undeclared(settings, fresh)
     declared = tags.checked(settings.tags, settings.sources, settings.models)
     tags.log_definitions(draft, declared, author())
     with stage(f"ingest {len(fresh)} files"):
+        stretches = engine.stage(lake, settings, fresh, draft.scratch) if engine.stage else ()
         taken = ingest.load(
             draft,
             settings.sources,
@@ -155,6 +164,7 @@ def _steps(
             list(fresh),
             lake.landing.read,
             lake.identifier_secret(),
+            stretches,
         )
     if taken.erased:
         erasing.redact(lake.landing, taken.erased)
@@ -193,8 +203,9 @@ def derive(
 
 def last_date(lake: Lake, settings: Settings) -> date:
     """The business date whose cut is the first after the last delivery."""
-    known = lake.landing.deliveries()
-    if not known:
+    times = [one.delivered_at for one in lake.landing.deliveries()[-1:]]
+    times += deliver.latest_waiting(lake, settings)
+    if not times:
         raise UsageError(
             "the landing is empty",
             expected="at least one delivered file",
@@ -203,7 +214,7 @@ def last_date(lake: Lake, settings: Settings) -> date:
             todo="run `guiyi generate` for the sample world, or `guiyi land` your own files",
         )
     programme = settings.programme
-    before = known[-1].delivered_at - timedelta(hours=programme.cut_hours)
+    before = max(times) - timedelta(hours=programme.cut_hours)
     return business_date(before, programme.zone)
 
 
@@ -255,7 +266,8 @@ def _refuse_before_cut(day: date, at: datetime, now: datetime) -> None:
 def _refuse_outside(lake: Lake, settings: Settings, day: date) -> None:
     """A date that no delivery belongs to is a mistake of the call, or its inputs are to come."""
     last = last_date(lake, settings)
-    first = business_date(lake.landing.deliveries()[0].delivered_at, settings.programme.zone)
+    known = lake.landing.deliveries()
+    first = business_date(known[0].delivered_at, settings.programme.zone) if known else day
     if day > last:
         raise NotYetError(
             f"nothing has been delivered for {day}",

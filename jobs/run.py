@@ -7,9 +7,21 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+import duckdb
+
 from lake import runs
 from lake.store import Lake
 from schemas.errors import GuiyiError, NothingToDo
+
+
+STOPPED = 130
+"""Exit code of a Ctrl-C."""
+
+
+def is_stop(error: BaseException) -> bool:
+    """Whether it is a Ctrl-C, also as DuckDB tells one that meets it in a query."""
+    is_told = isinstance(error, RuntimeError) and str(error) == "Query interrupted"
+    return is_told or isinstance(error, KeyboardInterrupt | duckdb.InterruptException)
 
 
 def clock() -> datetime:
@@ -40,6 +52,9 @@ def recorded(
         note(outcome.exit_code, str(outcome).split("\n")[0], {})
         raise
     except BaseException as error:
+        if is_stop(error):
+            note(STOPPED, "stopped", {})
+            raise
         code = error.exit_code if isinstance(error, GuiyiError) else 1
         note(code, str(error).split("\n")[0] or type(error).__name__, {})
         raise

@@ -10,16 +10,21 @@ from domain.definitions import Placed
 from lake import conf
 from schemas.audiences import Audience
 from schemas.destinations import Destination
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, NotFoundError
 from schemas.exports import Export
 from schemas.identity_rules import IdentityRules
 from schemas.model_definitions import Model
+from schemas.patterns import Pattern
 from schemas.programme import Programme
 from schemas.sources import Source
+from schemas.streaming import Streaming
 from schemas.tag_bounds import TagBounds
 from schemas.tag_definitions import TagFile
+from schemas.topics import TopicRules
 
-Named = TypeVar("Named", Source, Model, Audience, Export, Destination)
+Named = TypeVar("Named", Source, Model, Audience, Export, Destination, Pattern)
+
+Optional = TypeVar("Optional", Pattern, Streaming)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +40,18 @@ class Settings:
     audiences: list[Audience]
     exports: list[Export]
     destinations: list[Destination]
+    topics: TopicRules
+    patterns: list[Pattern]
+    streaming: Streaming
     fingerprint: str
 
 
 def read(folder: Path | None = None) -> Settings:
     """The definitions below ``folder`` (default: the packaged ``conf``); ConfigError says where."""
+    sources = _named("sources", conf.load("sources", Source, folder), folder)
     return Settings(
         programme=conf.load("programme.yml", Programme, folder)[0],
-        sources=_named("sources", conf.load("sources", Source, folder), folder),
+        sources=sources,
         identity=conf.load("identity.yml", IdentityRules, folder)[0],
         tags=conf.load_placed("tags", TagFile, folder),
         tag_bounds=conf.load("tag_bounds.yml", TagBounds, folder)[0],
@@ -52,8 +61,45 @@ def read(folder: Path | None = None) -> Settings:
         destinations=_named(
             "destinations", conf.load("destinations", Destination, folder), folder
         ),
+        topics=_topics(sources, folder),
+        patterns=_patterns(folder),
+        streaming=next(iter(_if_any("streaming.yml", Streaming, folder)), Streaming()),
         fingerprint=conf.fingerprint(folder),
     )
+
+
+def _if_any(part: str, kind: type[Optional], folder: Path | None) -> list[Optional]:
+    """What older folders of definitions do not have yet."""
+    try:
+        return conf.load(part, kind, folder)
+    except NotFoundError:
+        return []
+
+
+def _patterns(folder: Path | None) -> list[Pattern]:
+    found = _if_any("patterns", Pattern, folder)
+    return _named("patterns", found, folder) if found else []
+
+
+def _topics(sources: list[Source], folder: Path | None) -> TopicRules:
+    """None where nothing is declared; ConfigError where a source cannot come over a topic."""
+    try:
+        rules = conf.load("topics.yml", TopicRules, folder)[0]
+    except NotFoundError:
+        return TopicRules()
+    known = {source.name: source for source in sources}
+    for topic in rules.topics:
+        source = known.get(topic.source)
+        fits = source is not None and source.format == "jsonl" and source.compression != "none"
+        unknown = [name for name in topic.key if source and name not in source.columns]
+        if not fits or unknown:
+            raise ConfigError(
+                f"the source {topic.source!r} cannot come over a topic",
+                expected="a declared source of JSON lines, not `compression: none`, its columns",
+                got="a key of " + ", ".join(unknown) if unknown else "no such source",
+                where=str(conf.paths("topics.yml", folder)[0]) + ":1",
+            )
+    return rules
 
 
 def _named(part: str, found: list[Named], folder: Path | None) -> list[Named]:

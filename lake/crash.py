@@ -30,6 +30,17 @@ POINTS = (
     "erase.between_files",
     "erase.before_publish",
     "erase.before_receipt",
+    "stream.before_checkpoint",
+    "stream.after_checkpoint",
+    "stream.between_outs",
+    "stream.after_outs",
+    "topic.before_end",
+    "land.after_read",
+    "land.after_files",
+    "land.before_commit",
+    "land.after_commit",
+    "landed.before_drop",
+    "landed.before_vacuum",
 )
 
 

@@ -8,14 +8,16 @@ released ones back first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
+from sqlglot import exp
 
 from lake import contracts, crash, tables
+from lake.engines.cluster import Cluster, Relation, Target, Written
 from lake.engines.duckdb import Session, quoted
 from lake.releases import Release
 from lake.tables import DataFile
@@ -44,8 +46,16 @@ class Draft:
         parent: Release | None,
         business_date: date,
         cut: datetime,
+        scratch: Path | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
+        """``cluster`` runs the steps that outgrow a process; without one they run in the session.
+
+        ``scratch`` is an empty folder, gone with the draft, that all workers of a cluster see;
+        a draft that nothing is written by needs none.
+        """
         self.root, self.session, self.parent = root, session, parent
+        self.scratch, self.cluster = scratch or root / "no scratch", cluster
         self.business_date, self.cut = business_date, cut
         self._changes: dict[str, _Change] = {}
         self._released: dict[str, list[DataFile]] = {}
@@ -86,10 +96,32 @@ class Draft:
         days = sorted({day.isoformat() for day in dates})
         if not days:
             return 0
-        assert change.replaced is None or change.replaced, f"{name} is already replaced whole"
-        change.replaced = sorted({*(change.replaced or []), *days})
-        change.added = [file for file in change.added if file.d not in days]
+        _replace(change, days)
         return self._write(change, sql, only=days[0] if len(days) == 1 else None)
+
+    def take_dates(
+        self,
+        name: str,
+        dates: Iterable[date],
+        query: exp.Expr,
+        reads: Mapping[str, Relation],
+        *,
+        table: Table | None = None,
+    ) -> int:
+        """As ``replace_dates``, by a query that the cluster runs over relations of these names."""
+        assert self.cluster is not None
+        days = sorted({day.isoformat() for day in dates})
+        change = self._change(table or catalog.table(name))
+        _replace(change, days)
+        to, folder = change.table, self.root / change.table.name
+        target = Target(folder, to.schema, to.partition, to.key, to.rows_per_group)
+        return self._enter(change, self.cluster.write(query, reads, target))
+
+    def relation(self, name: str, dates: Iterable[date] | None = None) -> Relation:
+        """The table's files, of ``dates`` only where given, for a cluster to read."""
+        days = None if dates is None else {day.isoformat() for day in dates}
+        paths = [f.path for f in self.files(name) if days is None or f.d in days]
+        return Relation(self._schema(catalog.table(name)), paths)
 
     def show_dates(self, name: str, dates: Iterable[date], view: str) -> None:
         """Show only the partitions ``dates`` of the table, under the name ``view``."""
@@ -120,12 +152,16 @@ class Draft:
             folder = folder / f"d={only}"
         part = table.partition if only is None else None
         written = self.session.write(sql, table.schema, folder, part, table.rows_per_group)
+        for path, _ in written if only is not None else ():
+            self._require_only(table, path, str(only))
+        return self._enter(change, written)
+
+    def _enter(self, change: _Change, written: Written) -> int:
+        table = change.table
         for path, rows in written:
             d = Path(path).parent.name.removeprefix("d=") if table.partition else ""
             if change.replaced and d not in change.replaced:
                 raise _outside(table, change.replaced, d)
-            if only is not None:
-                self._require_only(table, path, only)
             change.added.append(DataFile(path, d, rows))
         crash.point("draft.after_files")
         self._show(table)
@@ -204,6 +240,13 @@ class Draft:
         query = "SELECT * FROM new_release"
         written = self.session.write(query, RELEASES.schema, path, None)
         tables.commit(path, RELEASES, [DataFile(p, "", n) for p, n in written])
+
+
+def _replace(change: _Change, days: Sequence[str]) -> None:
+    name = change.table.name
+    assert change.replaced is None or change.replaced, f"{name} is already replaced whole"
+    change.replaced = sorted({*(change.replaced or []), *days})
+    change.added = [file for file in change.added if file.d not in days]
 
 
 def _outside(table: Table, replaced: list[str], got: str) -> QualityError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from lake import locks, releases
 from lake.draft import Draft
+from lake.engines.cluster import Cluster
 from lake.engines.duckdb import Session
 from lake.landing import Landing
 from lake.releases import Release
@@ -33,6 +35,11 @@ class Lake:
     def tables(self) -> Path:
         """Folder of the Delta tables."""
         return self.root / "tables"
+
+    @property
+    def landed(self) -> Path:
+        """The table of records that came over topics; of no release."""
+        return self.root / "landed" / "landed_records"
 
     @property
     def snapshots(self) -> Path:
@@ -68,11 +75,29 @@ class Lake:
             yield release.open(session)
 
     @contextmanager
-    def draft(self, business_date: date, cut: datetime) -> Iterator[Draft]:
+    def draft(
+        self, business_date: date, cut: datetime, cluster: Cluster | None = None
+    ) -> Iterator[Draft]:
         """The next release, on top of the newest, under the lake's writer lock."""
-        with locks.exclusive(self.root / "locks", "publish"), self.session() as session:
+        with (
+            locks.exclusive(self.root / "locks", "publish"),
+            self._scratch() as scratch,
+            self.session() as session,
+        ):
             known = self.releases()
-            yield Draft(self.tables, session, known[-1] if known else None, business_date, cut)
+            parent = known[-1] if known else None
+            yield Draft(self.tables, session, parent, business_date, cut, scratch, cluster)
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        """What a killed run has left in it is taken away by the next."""
+        folder = (self.root / "cache" / "spill" / "scratch").absolute()
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def identifier_secret(self) -> bytes:
         """The key of this lake's identifier hash: ``GUIYI_IDENTIFIER_SECRET``, or made once."""

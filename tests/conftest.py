@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lake.engines import archive, spark
+from lake.engines.kafka import Broker
+from lake.engines.spark import SparkCluster
 from lake.store import Lake
+from schemas.errors import UsageError
 
 settings.register_profile(
     "guiyi",
@@ -49,6 +53,49 @@ def sample_lake(landed_world: Lake) -> Iterator[Lake]:
         del os.environ["GUIYI_DATA"]
     else:
         os.environ["GUIYI_DATA"] = before
+
+
+@pytest.fixture(scope="session")
+def has_kafka() -> None:
+    """Java, the jars and the driver of Kafka are there; else the tests are skipped."""
+    from lake.engines import parts
+
+    try:
+        parts.require(*parts.OF_ENGINE["kafka"])
+    except UsageError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def broker(has_kafka: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A running Kafka of one node; topics of one test have names that no other has."""
+    from lake.engines import kafka
+
+    place = tmp_path_factory.mktemp("kafka")
+    started = kafka.Broker(place, kafka.free_port(), options=kafka.QUICK)
+    started.up()
+    yield started
+    started.down()
+
+
+@pytest.fixture(scope="session")
+def spark_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkCluster]:
+    """The one session of Spark that all tests of a process share; skipped where a part is absent.
+    """
+    folder = tmp_path_factory.mktemp("spark")
+    # Of a few rows, compiling costs more than it saves.
+    quick = {
+        "spark.driver.extraJavaOptions": f"{spark.java_options()} -XX:TieredStopAtLevel=1",
+        "spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.shuffle.compress": "false", "spark.driver.memory": "1g",
+    }
+    try:
+        cluster = SparkCluster(spark.session(folder, archive=archive.pack(folder / "guiyi.zip"),
+                                             options=quick))
+    except UsageError as error:
+        pytest.skip(str(error))
+    yield cluster
+    cluster.spark.stop()
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from jobs import registry, settings, show
+from jobs import graph, registry, settings, show
 from jobs.dates import chosen
+from jobs.lineage import Lineage
 from jobs.progress import log
 from jobs.registry import Call, Job
 from jobs.run import new_run_id, recorded
@@ -28,7 +30,23 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop
 Force = Annotated[bool, typer.Option("--force", help="Run although nothing has changed.")]
 Restate = Annotated[bool, typer.Option("--restate", help="Publish anew, beside the old.")]
 RunId = Annotated[str | None, typer.Option("--run-id", help="Name of this run; made up if absent.")]
+LineageOption = Annotated[
+    str, typer.Option("--lineage", help="URL or file that is told of runs, by OpenLineage.")
+]
+Master = Annotated[
+    str,
+    typer.Option("--master", envvar="GUIYI_SPARK_MASTER", help="Address of Spark's cluster."),
+]
 Conf = Annotated[Path | None, typer.Option("--conf", help="Folder of the definitions.")]
+
+
+class Drawing(StrEnum):
+    """How a graph is told."""
+
+    TEXT = "text"
+    MERMAID = "mermaid"
+    DOT = "dot"
+    JSON = "json"
 
 
 @app.command("list")
@@ -38,8 +56,9 @@ def job_list(form: FormatOption = Format.TEXT) -> None:
         {
             "job": job.name,
             "says": job.says,
-            "steps": ", ".join(job.steps),
+            "steps": ", ".join(step.name for step in job.steps),
             "engines": ", ".join(job.engines),
+            "after": ", ".join(job.after),
         }
         for job in registry.JOBS.values()
     ]
@@ -57,22 +76,25 @@ def job_run(
     force: Force = False,
     restate: Restate = False,
     run_id: RunId = None,
+    lineage: LineageOption = "",
     conf: Conf = None,
     data: DataOption = None,
     form: FormatOption = Format.TEXT,
+    master: Master = "",
 ) -> None:
     """Run a job for one business date, or for each from --start up to --end."""
     job = registry.find(name)
     registry.check_engine(job, engine)
+    told = Lineage(lineage)
     days = chosen(date_, start, end)
     lake, settled = open_lake(data), settings.read(conf)
     run_id = run_id or new_run_id()
-    calls = [Call(lake, settled, day, run_id, force, restate) for day in days]
+    calls = [Call(lake, settled, day, run_id, force, restate, engine, master) for day in days]
     if dry_run:
         plans = _plans(job, calls)
         show.answer({"job": name, "plans": plans}, form, _plan_text(name, plans))
         return
-    done = over(job, calls)
+    done = over(job, calls, told)
     show.answer({"job": name, "run_id": run_id, "runs": done}, form, _done_text(name, done))
     if not done:
         raise NothingToDo(f"nothing to do: {name} has published {_span(days)} already")
@@ -84,12 +106,29 @@ def job_backfill(
     start: Annotated[str, typer.Option("--start", help="First business date.")],
     end: Annotated[str, typer.Option("--end", help="Business date after the last.")],
     run_id: RunId = None,
+    lineage: LineageOption = "",
     conf: Conf = None,
     data: DataOption = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Run a job for every business date of a stretch, each at its own cut; done ones are passed."""
-    job_run(name, None, start, end, "duckdb", False, False, False, run_id, conf, data, form)
+    job_run(
+        name, None, start, end, "duckdb", False, False, False, run_id, lineage, conf, data, form
+    )
+
+
+@app.command("graph")
+def job_graph(
+    form: Annotated[
+        Drawing, typer.Option("--format", help="How it is drawn; json for programs.")
+    ] = Drawing.TEXT,
+) -> None:
+    """What depends on what: every job's steps, and the tables that they read and write."""
+    jobs = registry.JOBS.values()
+    drawn = {Drawing.MERMAID: graph.as_mermaid, Drawing.DOT: graph.as_dot}.get(form, graph.as_text)
+    is_json = form is Drawing.JSON
+    told = {"steps": list(graph.rows(jobs))}
+    show.answer(told, Format.JSON if is_json else Format.TEXT, drawn(jobs))
 
 
 @app.command("status")
@@ -117,12 +156,14 @@ def job_status(
     show.rows("runs", found, form)
 
 
-def over(job: Job, calls: list[Call]) -> list[dict[str, Any]]:
+def over(job: Job, calls: list[Call], lineage: Lineage | None = None) -> list[dict[str, Any]]:
     """Run ``job`` for each call under its lock; dates already published are passed over."""
+    told = lineage or Lineage()
     done = []
     for call in calls:
         try:
-            done.append(once(job, call))
+            with told.of(job, call):
+                done.append(once(job, call))
         except NothingToDo as outcome:
             log.info("%s", str(outcome).split("\n")[0])
     return done

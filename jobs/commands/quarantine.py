@@ -12,6 +12,7 @@ from jobs import settings, show
 from jobs.dates import instant, not_before_newest
 from jobs.show import DataOption, Format, FormatOption
 from lake.engines.duckdb import quoted
+from lake.landed.carrying import place_of_line
 from lake.store import open_lake
 from schemas.errors import NothingToDo
 
@@ -85,4 +86,6 @@ def _filter(source: str | None, reason: str | None) -> str:
 
 def _with_raw(row: dict[str, Any]) -> dict[str, Any]:
     raw = base64.b64decode(row.pop("raw_base64"))
-    return row | {"raw": raw.decode("utf-8", "backslashreplace").rstrip("\r\n")}
+    came_over = place_of_line(row["file"], row["line"])
+    topic = {"came_over": came_over} if came_over else {}
+    return row | topic | {"raw": raw.decode("utf-8", "backslashreplace").rstrip("\r\n")}

@@ -37,7 +37,9 @@ JOURNALS = "erasures"
 _PENDING = ".pending"
 _SPILL = Path("cache", "spill")
 """Of processes that run, and gone with them."""
-_LEFT = {"landing", "tables", "snapshots", "exports", "locks", "restated", JOURNALS}
+_LEFT = {
+    "landing", "tables", "snapshots", "exports", "locks", "restated", "landed", "topics", JOURNALS,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Two of one interface: ``segments`` (append-only files with fsync, in process, th
 ``kafka`` (a broker). ``opened`` chooses by address. Nothing here loads a database or a dataframe.
 """
 
-from lake.topics.record import Fresh, Reader, Record, Topics, Writer, partition_of
 from lake.topics.opening import opened
+from lake.topics.record import Fresh, Reader, Record, Topics, Writer, partition_of
 
 __all__ = ["Fresh", "Reader", "Record", "Topics", "Writer", "opened", "partition_of"]

@@ -11,9 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from lake.engines.duckdb import Session
-from pipelines.components import first_of_each
 from pipelines.identity.evidence import keep
-from pipelines.identity.settle import ints
+from pipelines.identity.labels import Label, here
 
 _CODES = """
 CREATE OR REPLACE TEMP TABLE work_codes AS
@@ -57,11 +56,10 @@ FROM labelled
 """
 
 
-def label_components(session: Session) -> None:
-    """Make ``work_raw_components``, in the columns of ``raw_components``."""
+def label_components(session: Session, label: Label = here) -> None:
+    """Make ``work_raw_components``, in the columns of ``raw_components``, as found by ``label``."""
     session.execute(_CODES)
     ((count,),) = session.rows("SELECT count(*) FROM work_codes")
-    edges = session.table(_EDGES)
-    first = first_of_each(int(str(count)), ints(edges["a"]), ints(edges["b"]))
+    first = label(session, int(str(count)), _EDGES)
     keep(session, "work_labels", pa.table({"code": np.arange(len(first)), "first_code": first}))
     session.execute(_RAW_COMPONENTS)

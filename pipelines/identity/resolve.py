@@ -18,6 +18,7 @@ from pipelines.identity.decisions import in_force
 from pipelines.identity.evidence import gather, working
 from pipelines.identity.health import publish_health, wrong_links_per_person
 from pipelines.identity.holders import weigh
+from pipelines.identity.labels import Label, here, on
 from pipelines.identity.link import link
 from pipelines.identity.moves import publish_moves, remember
 from pipelines.identity.name import name
@@ -80,7 +81,7 @@ def resolve(draft: Draft, rules: IdentityRules) -> IdentitySummary:
     ConfigError where an identifier type has no rules; QualityError where the result does not
     prove itself, so that nothing is published.
     """
-    session = draft.session
+    session, cluster = draft.session, draft.cluster
     with working(session):
         in_force(session)
         scope = find_scope(draft, rules, fingerprint(rules))
@@ -89,7 +90,7 @@ def resolve(draft: Draft, rules: IdentityRules) -> IdentitySummary:
             everything(session)
             screen(session, rules)
         remember(draft, is_whole=scope.is_whole)
-        _unite(session, rules)
+        _unite(session, rules, here if cluster is None else on(cluster, draft.scratch))
         assign_bundles(session, rules, "" if scope.is_whole else "bundle_persons")
         verify(session, rules)
         publish_state(draft, is_whole=scope.is_whole)
@@ -113,7 +114,7 @@ def fingerprint(rules: IdentityRules) -> str:
     return hashlib.sha256(text).hexdigest()[:16]
 
 
-def decide_links(session: Session, rules: IdentityRules) -> None:
+def decide_links(session: Session, rules: IdentityRules, label: Label = here) -> None:
     """Everything between the screen and the names: who held what when, and which links hold."""
     session.execute(
         "CREATE OR REPLACE TEMP TABLE work_usable AS SELECT * FROM work_members "
@@ -122,12 +123,12 @@ def decide_links(session: Session, rules: IdentityRules) -> None:
     weigh(session, rules)
     divide(session)
     link(session, rules)
-    settle_links(session, rules)
+    settle_links(session, rules, label)
 
 
-def _unite(session: Session, rules: IdentityRules) -> None:
-    decide_links(session, rules)
-    label_components(session)
+def _unite(session: Session, rules: IdentityRules, label: Label = here) -> None:
+    decide_links(session, rules, label)
+    label_components(session, label)
     name(session, rules)
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from lake.engines.duckdb import Session, quoted
-from pipelines.components import first_of_each
 from pipelines.components.constrained import Bounds, Flags, Ints, Nodes, broken_groups, settle
 from pipelines.identity.evidence import keep, values
+from pipelines.identity.labels import Label, here, ints
 from pipelines.identity.limits import Limit, limits, without_dates
 from pipelines.identity.link import class_names
 from schemas.identity_rules import IdentityRules
@@ -54,6 +54,8 @@ JOIN work_nodes AS b ON b.identifier_key = d.identifier_key_b AND NOT b.is_share
 WHERE d.kind = 'unlink'
 ORDER BY d.decision_id, a_no, b_no
 """
+
+_EDGES = "SELECT a_no AS a, b_no AS b FROM work_candidates WHERE NOT is_outlier"
 
 _VERIFIED = """
 CREATE OR REPLACE TEMP TABLE work_verified AS
@@ -111,8 +113,8 @@ LEFT JOIN work_nodes AS n ON n.node_no = o.blocker_no
 """
 
 
-def settle_links(session: Session, rules: IdentityRules) -> None:
-    """Decide every link; reads the work of ``link``.
+def settle_links(session: Session, rules: IdentityRules, label: Label = here) -> None:
+    """Decide every link; reads the work of ``link``. Components are found by ``label``.
 
     ``work_links``: (a_no, b_no, class_no, evidence, receipt_no, decision_id, status, rule,
     blocker). ``work_components``: (node_no, first_no), ``first_no`` being the earliest-born of
@@ -125,7 +127,7 @@ def settle_links(session: Session, rules: IdentityRules) -> None:
     session.execute(_VERIFIED.format(classes=", ".join(map(str, verifying)) or "NULL"))
     bounds = limits(rules)
     found = _read_nodes(session, bounds)
-    plain = _labels(session, len(found.kind))
+    plain = label(session, len(found.kind), _EDGES)
     apart = session.table(_APART)
     contested = _contested(session, found, plain, _bounds(bounds), apart)
     _mark_dated(session, found, plain, _bounds(without_dates(bounds)), contested)
@@ -134,12 +136,6 @@ def settle_links(session: Session, rules: IdentityRules) -> None:
     keep(session, "work_components", pa.table(labels))
     listed = values([(n, quoted(name)) for n, (name, _) in names.items()], "class_no", "name")
     session.execute(_LINKS.format(names=f"(SELECT * FROM {listed}) AS k"))
-
-
-def _labels(session: Session, count: int) -> Ints:
-    """For each node the least of its component of candidate links."""
-    edges = session.table("SELECT a_no, b_no FROM work_candidates WHERE NOT is_outlier")
-    return first_of_each(count, ints(edges["a_no"]), ints(edges["b_no"]))
 
 
 def _read_nodes(session: Session, bounds: list[Limit]) -> Nodes:
@@ -231,8 +227,3 @@ def _settle(
     first = plain.copy()
     first[members] = members[settled.label] if len(members) else []
     return first
-
-
-def ints(column: pa.ChunkedArray) -> Ints:
-    """A column without NULL as an array."""
-    return np.asarray(column.to_numpy(), np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -69,20 +69,20 @@ class IngestSummary:
 
 def append(
     draft: Draft,
-    deliveries: list[Delivery],
+    deliveries: Sequence[tuple[int, Delivery]],
     opened: Mapping[int, OpenFile],
     refused: Mapping[int, tuple[str, str]],
     sources: Mapping[str, Source],
     programme: Programme,
 ) -> IngestSummary:
-    """Write quarantine and deliveries of one part; ``refused`` has reason and detail per file."""
+    """Write quarantine and deliveries of one part; ``refused`` has reason and detail by number."""
     _quarantine_files(draft, refused)
     _append_quarantine(draft, opened, programme)
     names = ("good", "bad", "repeats", "erased")
     good, bad, repeats, erased = (_counts(draft, name) for name in names)
     rows = []
     summary = IngestSummary()
-    for number, delivery in enumerate(deliveries):
+    for number, delivery in deliveries:
         file = opened.get(number)
         row = {
             "file": delivery.file,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 
 import pyarrow as pa
 
@@ -14,6 +14,7 @@ from lake.landing import Delivery
 from lake.lines import OpenFile
 from pipelines.ingest import (
     accounts,
+    apart,
     decisions,
     erasures,
     lists,
@@ -22,6 +23,7 @@ from pipelines.ingest import (
     staging,
 )
 from pipelines.ingest.accounts import IngestSummary
+from pipelines.ingest.apart import Numbered, Stretch
 from pipelines.ingest.staging import Read
 from schemas.decisions import DECISIONS
 from schemas.erasures import ERASURES
@@ -32,7 +34,6 @@ from schemas.sources import Source
 PART_BYTES = 1_500 << 20
 """Text that is staged at a time; more is loaded in parts, with the same result."""
 PART_ROWS = 2_000_000
-GZIP_RATIO = 8
 
 
 @dataclass(slots=True)
@@ -40,19 +41,31 @@ class Part:
     """A stretch of deliveries that is staged and published together."""
 
     deliveries: list[Delivery]
+    first: int = 0
+    """Number of the first; the others follow."""
     opened: dict[int, OpenFile] = field(default_factory=dict)
     refused: dict[int, tuple[str, str]] = field(default_factory=dict)
 
-    def of(self, name: str) -> list[tuple[int, Delivery]]:
+    @property
+    def numbered(self) -> list[Numbered]:
+        """Numbers and deliveries, in order of delivery."""
+        return list(enumerate(self.deliveries, self.first))
+
+    @property
+    def last(self) -> int:
+        """Number of the last."""
+        return self.first + len(self.deliveries) - 1
+
+    def of(self, name: str) -> list[Numbered]:
         """Numbers and deliveries of a source, in order of delivery."""
-        return [(n, d) for n, d in enumerate(self.deliveries) if d.source == name]
+        return [(n, d) for n, d in self.numbered if d.source == name]
 
     def refuse(self, number: int, reason: str, detail: str) -> None:
         """Note that a file could not be read."""
         self.refused[number] = (reason, detail)
 
     def open(
-        self, files: list[tuple[int, Delivery]], compression: str, read: Read
+        self, files: list[Numbered], compression: str, read: Read
     ) -> Iterator[OpenFile]:
         """The readable ones of ``files``, each let go when the next is asked for."""
         for file in staging.opened(files, compression, read, self.refuse):
@@ -68,19 +81,24 @@ def load(
     deliveries: Sequence[Delivery],
     read: Read,
     secret: bytes,
+    stretches: Sequence[Stretch] = (),
 ) -> IngestSummary:
     """Take ``deliveries`` into the draft and account for every row.
 
     ``read`` gives a delivery's bytes (or a mapped file); one that cannot be read is refused and
     the others go on. ``secret`` keys the identifiers. Loading in one piece or in consecutive
-    pieces gives the same tables.
+    pieces gives the same tables, and so does loading files from ``stretches`` of
+    ``apart.numbered(deliveries)`` that workers have parsed; files in none of them are parsed here.
     """
     known = {source.name: source for source in sources}
     summary = IngestSummary()
     draft.session.con.execute("SET VARIABLE ingest_secret = ?", [secret])
     try:
-        for part in parts(deliveries):
-            summary.add(_load(draft, known, programme, part, read))
+        first = 0
+        for deliveries_of_part in parts(deliveries):
+            part = Part(deliveries_of_part, first)
+            summary.add(_load(draft, known, programme, part, read, stretches))
+            first = part.last + 1
     finally:
         draft.session.execute("RESET VARIABLE ingest_secret")
         drop_temporary(draft)
@@ -91,9 +109,8 @@ def parts(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
     """Consecutive stretches of about ``PART_BYTES`` of text, in order of delivery."""
     part: list[Delivery] = []
     total = 0
-    for delivery in sorted(deliveries, key=_place):
-        ratio = GZIP_RATIO if delivery.file.endswith(".gz") else 1
-        size = delivery.size_bytes * ratio
+    for _, delivery in apart.numbered(deliveries):
+        size = apart.text_bytes(delivery)
         if part and total + size > PART_BYTES:
             yield part
             part, total = [], 0
@@ -103,34 +120,31 @@ def parts(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
         yield part
 
 
-def _place(delivery: Delivery) -> tuple[bool, datetime, str]:
-    """In order of delivery, erasures before all else: they count for what came before them too."""
-    return delivery.source != ERASURES, delivery.delivered_at, delivery.file
-
-
 def _load(
     draft: Draft,
     known: dict[str, Source],
     programme: Programme,
-    deliveries: list[Delivery],
+    part: Part,
     read: Read,
+    stretches: Sequence[Stretch],
 ) -> IngestSummary:
-    part = Part(deliveries)
-    prepare(draft, deliveries)
-    names = {d.source for d in deliveries} - {replay.ORIGINS, DECISIONS, LISTS, ERASURES}
+    prepare(draft, part.deliveries, part.first)
+    numbers = {number for number, _ in part.numbered}
+    stretches = [stretch for stretch in stretches if stretch.numbers & numbers]
+    names = {d.source for d in part.deliveries} - {replay.ORIGINS, DECISIONS, LISTS, ERASURES}
     sources = [known[name] for name in sorted(names & known.keys())]
     erasures.take(draft, part.open(part.of(ERASURES), "by_name", read))
     dates: set[date] = set()
     for source in sources:
         staging.create(draft.session, source, programme)
-        files = part.open(part.of(source.name), source.compression, read)
         staged = 0
-        for count in staging.stage(draft.session, source, programme, files):
+        for count in _stage(draft, part, source, programme, read, stretches):
             staged += count
-            if staged >= PART_ROWS and _may_divide(source, deliveries):
+            if staged >= PART_ROWS and _may_divide(source, part.deliveries):
                 dates.update(_publish(draft, [source], programme))
                 _begin_again(draft)
                 staged = 0
+    apart.take_bad(draft.session, stretches, part.first, part.last)
     for name in sorted(names - known.keys()):
         refuse_source(draft, part, name, read)
     _take_origins(draft, part, read)
@@ -140,9 +154,28 @@ def _load(
     _note_endings(part, known)
     if erasures.are_any(draft.session):
         _suppress_bad(draft, part, known, programme)
-    summary = accounts.append(draft, deliveries, part.opened, part.refused, known, programme)
+    summary = accounts.append(draft, part.numbered, part.opened, part.refused, known, programme)
     summary.dates = sorted(dates)
     return summary
+
+
+def _stage(
+    draft: Draft,
+    part: Part,
+    source: Source,
+    programme: Programme,
+    read: Read,
+    stretches: Sequence[Stretch],
+) -> Iterator[int]:
+    """Stage a source's files, from ``stretches`` those that are in one; yields rows by and by."""
+    mine = dict(part.of(source.name))
+    for stretch in stretches:
+        part.opened |= {file.number: file for file in stretch.files if file.number in mine}
+        part.refused |= {n: why for n, why in stretch.refused.items() if n in mine}
+    yield from apart.take(draft.session, source, stretches, part.first, part.last)
+    left = [one for one in mine.items() if one[0] not in {*part.opened, *part.refused}]
+    files = part.open(left, source.compression, read)
+    yield from staging.stage(draft.session, source, programme, files)
 
 
 def _suppress_bad(
@@ -152,7 +185,7 @@ def _suppress_bad(
     assert isinstance(secret, bytes)
     encodings = {
         number: known[delivery.source].encoding
-        for number, delivery in enumerate(part.deliveries) if delivery.source in known
+        for number, delivery in part.numbered if delivery.source in known
     }
     erasures.suppress_bad(draft.session, encodings, programme, secret)
 
@@ -166,12 +199,12 @@ def _may_divide(source: Source, deliveries: list[Delivery]) -> bool:
     return len(deliveries) == 1 and bool(source.occurred) and not is_by_place
 
 
-def prepare(draft: Draft, deliveries: list[Delivery]) -> None:
+def prepare(draft: Draft, deliveries: list[Delivery], first: int = 0) -> None:
     """Make the empty tables of a part, and ``ingest_files`` with its deliveries by number."""
     session = draft.session
     listed = pa.table(
         {
-            "file_no": pa.array(range(len(deliveries)), pa.int32()),
+            "file_no": pa.array(range(first, first + len(deliveries)), pa.int32()),
             "file": pa.array([d.file for d in deliveries], pa.string()),
             "source": pa.array([d.source for d in deliveries], pa.string()),
             "delivered_at": pa.array(
@@ -227,7 +260,7 @@ def _take_origins(draft: Draft, part: Part, read: Read) -> None:
 
 def _note_endings(part: Part, known: dict[str, Source]) -> None:
     for number, file in part.opened.items():
-        source = known.get(part.deliveries[number].source)
+        source = known.get(part.deliveries[number - part.first].source)
         is_cut = source is not None and source.final_newline == "required"
         if is_cut and file.ending == "no_newline" and file.header and not file.count_rows:
             part.refuse(number, "truncated_file", "expected a header with its line end, got none")

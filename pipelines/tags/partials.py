@@ -104,12 +104,15 @@ def refresh_partials(draft: Draft, definitions: Iterable[Measured]) -> int:
     _keep_measures(draft, slots)
     if not chosen:
         return 0
+    steps = (
+        (numbers_step(slots), partials_table(slots)), (values_step(slots), PARTIAL_VALUES)
+    )
+    if draft.cluster is not None:
+        return _on_cluster(draft, chosen, steps)
     views: dict[str, str] = {source: f"{source}_of_dates" for source in SOURCES}
     made = [
         (embedded.placed(step, views).sql(dialect="duckdb"), table)
-        for step, table in (
-            (numbers_step(slots), partials_table(slots)), (values_step(slots), PARTIAL_VALUES)
-        )
+        for step, table in steps
     ]
     rows = 0
     for dates in _batches(draft, chosen):
@@ -125,6 +128,18 @@ def refresh_partials(draft: Draft, definitions: Iterable[Measured]) -> int:
     for view in views.values():
         draft.session.execute(f"DROP VIEW {view}")
     return rows
+
+
+def _on_cluster(
+    draft: Draft, chosen: Sequence[date], steps: Sequence[tuple[Step, Table]]
+) -> int:
+    reads = {str(source): draft.relation(source, chosen) for source in SOURCES}
+    reads[PRODUCTS.name] = draft.relation(PRODUCTS.name)
+    written = [
+        draft.take_dates(table.name, chosen, step.sql, reads, table=table)
+        for step, table in steps if step.sql is not None
+    ]
+    return written[0]
 
 
 def _batches(draft: Draft, dates: Sequence[date]) -> Iterator[list[date]]:

@@ -10,15 +10,20 @@ from collections.abc import Sequence
 from datetime import date
 
 import pyarrow as pa
+from sqlglot import parse_one
 
 from lake.draft import Draft
+from lake.engines.cluster import Relation, Target
 from lake.engines.duckdb import sql_type
 from lake.tables import DataFile
 from pipelines.tags.cells import ADDED, Cell, all_cells
 from pipelines.tags.direct import direct
 from pipelines.tags.increment import Days, merged_again, result, steps
+from pipelines.tags.measures import SOURCES
 from pipelines.tags.merging import by_value, reach
 from pipelines.tags.partials import fresh_dates, partials_table, products_changed, slots_of
+from schemas.events import PRODUCTS
+from schemas.identity import BUNDLE_PERSONS, PERSONS
 from schemas.measured import Measured
 from schemas.table import Table, column
 from schemas.tags import PARTIAL_VALUES, PERSON_MEASURES
@@ -28,6 +33,10 @@ CREATE OR REPLACE TEMP TABLE {name} AS
 SELECT b.bundle_id, b.valid_from, b.valid_to, p.person_no
 FROM {bundle_persons} AS b JOIN {persons} AS p ON p.one_id = b.one_id
 """
+_NUMBERED = pa.schema([
+    *(BUNDLE_PERSONS.schema.field(name) for name in ("bundle_id", "valid_from", "valid_to")),
+    PERSONS.schema.field("person_no"),
+])
 # A bundle that is new has rows on fresh dates only, which the increment counts anyhow.
 _MOVED = """
 CREATE OR REPLACE TEMP TABLE work_moved AS
@@ -74,8 +83,33 @@ def refresh_person_measures(
     # The increment gives everyone; whoever did nothing is missing from the direct plan.
     sides = [f"({_increment(draft, held)})" if held else "persons"]
     if fresh:
-        sides.append(f"({direct(fresh, draft.business_date)}) USING (person_no)")
+        sides.append(f"({_direct(draft, fresh)}) USING (person_no)")
     _assemble(draft, cells, sides)
+
+
+def _direct(draft: Draft, cells: Sequence[Cell]) -> str:
+    """A query of the cells from the sources' rows, which a cluster has answered where there is one.
+    """
+    query = direct(cells, draft.business_date)
+    if draft.cluster is None:
+        return query
+    within = reach(cells, draft.business_date)
+    every = sorted({date.fromisoformat(f.d) for name in SOURCES for f in draft.files(name)})
+    dates = [day for day in every if within.holds(day)]
+    reads = {str(source): draft.relation(source, dates) for source in SOURCES}
+    reads[PRODUCTS.name] = draft.relation(PRODUCTS.name)
+    # A work table of the session: the cluster reads it from files.
+    numbers = draft.session.write(
+        "SELECT * FROM work_bundle_numbers", _NUMBERED, draft.scratch / "bundle_numbers", None
+    )
+    reads["work_bundle_numbers"] = Relation(_NUMBERED, [path for path, _ in numbers])
+    schema = pa.schema([PERSON_MEASURES.schema.field("person_no"), *(
+        pa.field(cell.name, cell.type) for cell in cells
+    )])
+    target = Target(draft.scratch / "direct", schema)
+    written = draft.cluster.write(parse_one(query, dialect="duckdb"), reads, target)
+    draft.session.view("work_direct", schema, [path for path, _ in written])
+    return "SELECT * FROM work_direct"
 
 
 def held_cells(draft: Draft, cells: Sequence[Cell]) -> list[Cell]:

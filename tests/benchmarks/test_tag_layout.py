@@ -32,7 +32,7 @@ def test_thirty_tags_are_described(tmp_path: Path) -> None:
     assert sum(count for count, _ in tag_layout.KINDS.values()) == 30
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 def test_the_comparisons_are_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     tag_layout.main(["--quick", "--format", "json"])
     found = json.loads(capsys.readouterr().out)

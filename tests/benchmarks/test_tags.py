@@ -13,7 +13,7 @@ def test_there_are_thirty_tags() -> None:
     assert len(_tags_world.tags()) == 30
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 def test_the_query_by_hand_and_both_plans_give_the_same(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,6 +136,7 @@ class MemoryDraft:
     business_date: date = DAY
     parent: None = None
     """Nothing was published before, so that everything is worked out."""
+    cluster: None = None
     names: tuple[str, ...] = (
         "events", "identifiers", "bundles", "sightings", "screened", "raw_components", "tenures",
         "links", "persons", "person_numbers", "bundle_persons", "identity_moves",

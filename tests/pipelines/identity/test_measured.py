@@ -9,7 +9,7 @@ import pytest
 from tests.pipelines.identity.measured import measure, shortfalls, table
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 @pytest.mark.rule("CDP-4")
 def test_small_worlds_of_three_seeds_keep_the_bars_together(tmp_path: Path) -> None:
     worlds = [measure(tmp_path / str(seed), seed, "basic", households=250) for seed in (1, 2, 3)]

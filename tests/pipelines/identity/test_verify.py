@@ -204,8 +204,8 @@ def test_a_run_that_fails_its_proof_releases_nothing(
     resolution = import_module("pipelines.identity.resolve")
     settle = resolution.settle_links
 
-    def forgetful(session: Session, rules: IdentityRules) -> None:
-        settle(session, rules)
+    def forgetful(session: Session, rules: IdentityRules, label: Any) -> None:
+        settle(session, rules, label)
         session.execute("UPDATE work_components SET first_no = 0")
 
     monkeypatch.setattr(resolution, "settle_links", forgetful)

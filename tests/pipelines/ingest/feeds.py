@@ -12,6 +12,7 @@ from typing import Any
 from lake.landing import Delivery
 from lake.store import Lake
 from pipelines.ingest.accounts import IngestSummary
+from pipelines.ingest.apart import Stretch
 from pipelines.ingest.load import load
 from schemas.programme import Programme
 from schemas.sources import Source
@@ -42,11 +43,17 @@ class Feed:
         """Land ``files`` and load those that are new in one release."""
         return self.take(self.lake.landing.receive(files))
 
-    def take(self, deliveries: Sequence[Delivery], read: Any = None) -> IngestSummary:
-        """Load ``deliveries`` in one release."""
+    def take(
+        self,
+        deliveries: Sequence[Delivery],
+        read: Any = None,
+        stretches: Sequence[Stretch] = (),
+    ) -> IngestSummary:
+        """Load ``deliveries`` in one release; those in ``stretches`` were parsed before."""
         with self.lake.draft(date(2017, 3, 2), AT + timedelta(days=1)) as draft:
+            read = read or self.lake.landing.read
             summary = load(
-                draft, self.sources, PROGRAMME, deliveries, read or self.lake.landing.read, SECRET
+                draft, self.sources, PROGRAMME, deliveries, read, SECRET, stretches
             )
             draft.publish("run", "inputs", "rules", lambda: AT)
         return summary

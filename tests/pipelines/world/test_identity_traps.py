@@ -27,7 +27,7 @@ def truth() -> dict:
     return generate(seed=1, traps="basic", households=HOUSEHOLDS, parameters=QUIET).truth
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 def test_every_percentage_trap_has_fifty_decidable_instances_in_the_whole_world() -> None:
     truth = generate(seed=1, traps="basic").truth
     rows = truth["traps"].to_pylist()

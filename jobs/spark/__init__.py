@@ -1,0 +1,1 @@
+"""A release whose heavy steps run on Spark."""
