@@ -29,7 +29,7 @@ from lake.engines import kafka
 from lake.topics import Fresh, opened
 from lake.topics.record import Topics
 
-EVENTS, QUICK, DEVICES = 1_000_000, 50_000, 20_000
+EVENTS, QUICK, DEVICES = 300_000, 50_000, 20_000
 START = 1_500_000_000_000
 STEP_BAR, FLINK_BAR = 150_000, 15_000
 BATCH = 10_000

@@ -13,7 +13,6 @@ from lake import runs
 from lake.store import Lake
 from schemas.errors import GuiyiError, NothingToDo
 
-
 STOPPED = 130
 """Exit code of a Ctrl-C."""
 

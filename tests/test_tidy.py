@@ -95,6 +95,8 @@ def test_no_module_is_an_orphan() -> None:
     names = {module_name(p) for p in sources() if p.name not in ("__init__.py", "__main__.py")}
     # Run by `make docs`, and found by networkx through its entry point.
     started = {"jobs.pages", "pipelines.components.backend"}
+    # A process of the second environment.
+    started |= {"jobs.streaming.flink_main"}
     # Found by Alembic in their folder.
     revisions = {name for name in names if name.startswith("services.migrations.versions.")}
     assert names - imported - started - revisions == set()

@@ -38,8 +38,10 @@ _PENDING = ".pending"
 _SPILL = Path("cache", "spill")
 """Of processes that run, and gone with them."""
 _LEFT = {
-    "landing", "tables", "snapshots", "exports", "locks", "restated", "landed", "topics", JOURNALS,
+    "landing", "tables", "snapshots", "exports", "locks", "restated", "landed", "topics",
+    "kafka", "streams", JOURNALS,
 }
+"""Looked after by others: what a broker and streaming jobs keep goes by its own retention."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,8 +81,20 @@ def watched(running: Running, job: Job, over: threading.Event) -> int:
                 said.error("%s", _cause(running))
             return 0 if status == "FINISHED" else 1
     place = f"{job.checkpoints}/savepoints"
-    said.info("savepoint %s", running.client.stop_with_savepoint(False, place).result())
+    said.info("savepoint %s", _stopped(running, place))
     return 0
+
+
+def _stopped(running: Running, place: str) -> str:
+    """The savepoint of a job that was stopped with one.
+
+    PyFlink 2.3 calls a method that Flink no longer has: the format has to be named.
+    """
+    from pyflink.java_gateway import get_gateway
+
+    form = get_gateway().jvm.org.apache.flink.core.execution.SavepointFormatType.CANONICAL
+    client = running.client._j_job_client
+    return str(client.stopWithSavepoint(False, f"file://{place}", form).get())
 
 
 def _cause(running: Running) -> str:

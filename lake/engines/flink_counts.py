@@ -26,14 +26,14 @@ def submitted(sources: Sequence[Source], job: Job) -> Running:
     for statement in statements([(t, known[s]) for t, s in sorted(job.inputs.items())], job):
         tables.execute_sql(statement)
     parts = " UNION ALL ".join(
-        select(known[source], f"lines_{source}") for _, source in sorted(job.inputs.items())
+        select(known[source]) for _, source in sorted(job.inputs.items())
     )
     result: Any = tables.execute_sql(f"INSERT INTO counts {parts}")
     return Running(result.get_job_client(), made)
 
 
 def statements(inputs: Sequence[tuple[str, Source]], job: Job) -> list[str]:
-    """The tables: ``lines_SOURCE`` over each topic, and ``counts`` over the output."""
+    """The tables: ``lines_SOURCE`` over each topic, ``typed_SOURCE`` above it, ``counts``."""
     more = "".join(f", 'properties.{_text(k)}' = '{_text(v)}'" for k, v in job.properties.items())
     kafka = f"'connector' = 'kafka', 'properties.bootstrap.servers' = '{_text(job.servers)}'{more}"
     made = [
@@ -45,7 +45,7 @@ def statements(inputs: Sequence[tuple[str, Source]], job: Job) -> list[str]:
         for topic, source in inputs
     ]
     return [
-        *made,
+        *made, *(typed(source) for _, source in inputs),
         "CREATE TABLE counts (source STRING, type STRING, `minute` BIGINT, `count` BIGINT) WITH ("
         f"{kafka}, 'topic' = '{_text(job.output)}', 'format' = 'json', "
         "'sink.delivery-guarantee' = 'exactly-once', "
@@ -54,20 +54,26 @@ def statements(inputs: Sequence[tuple[str, Source]], job: Job) -> list[str]:
     ]
 
 
-def select(source: Source, table: str) -> str:
-    """The counts of one source's lines as a query."""
+def typed(source: Source) -> str:
+    """A view of one source's lines with their types."""
     whens = " ".join(
         f"WHEN {_condition(source, rule.when)} THEN '{_text(rule.name)}'"
         for rule in source.event_types
     )
     kind = f"CASE {whens} ELSE 'unknown' END" if whens else "'unknown'"
     return (
+        f"CREATE TEMPORARY VIEW typed_{source.name} AS "
+        f"SELECT received, {kind} AS type FROM lines_{source.name}"
+    )
+
+
+def select(source: Source) -> str:
+    """The counts of one source's lines as a query."""
+    return (
         f"SELECT '{source.name}' AS source, type, "
         "UNIX_TIMESTAMP(CAST(window_start AS STRING)) * 1000 AS `minute`, "
-        "COUNT(*) AS `count` FROM TABLE(TUMBLE(TABLE "
-        f"(SELECT received, {kind} AS type FROM {table}), DESCRIPTOR(received), "
-        "INTERVAL '1' MINUTE)) "
-        "GROUP BY window_start, window_end, type"
+        f"COUNT(*) AS `count` FROM TABLE(TUMBLE(TABLE typed_{source.name}, "
+        "DESCRIPTOR(received), INTERVAL '1' MINUTE)) GROUP BY window_start, window_end, type"
     )
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from lake import runs
 from lake.store import Lake
 from schemas.errors import NotFoundError
 from tests.jobs.spark.weeks import land_weeks
 from tests.lakes import LAST, contents, same_landing
 
-MOMENTS = ("release 2017-12-31", "identity:", "tags:")
+MOMENTS = ("release 2017-12-31", "ingest ", "identity:", "tags:", "models:")
 """What the log of a release says just before Ctrl-C: at its begin, and between its steps."""
 PROMPT_S = 20.0
 """It takes about a second; a machine that is full takes longer."""
@@ -45,12 +46,8 @@ def wait_for(run: subprocess.Popen[str], words: str) -> None:
     raise AssertionError(f"it never said {words!r}:\n{said}")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_ctrl_c_ends_a_release_in_seconds_and_nothing_half_done_is_seen(
-    landed: Lake, tmp_path: Path, moment: str
-) -> None:
-    lake = same_landing(landed, tmp_path / "lake")
+def stopped(lake: Lake, moment: str) -> None:
+    """Start a release and stop it at a moment: it ends promptly, says so, and shows nothing."""
     run = started(lake)
     wait_for(run, moment)
     time.sleep(0.3)
@@ -63,28 +60,36 @@ def test_ctrl_c_ends_a_release_in_seconds_and_nothing_half_done_is_seen(
         "error: stopped; nothing half done is visible, run again to go on"
     )
     assert "Traceback" not in said
+    assert runs.history(lake.root)[-1].exit_code == 130
     with pytest.raises(NotFoundError):
         lake.release()
 
 
 @pytest.mark.slow
-def test_of_two_copies_of_a_job_one_works_and_the_other_says_busy(
+def test_after_ctrl_c_one_of_two_copies_goes_on_and_the_other_says_busy(
     landed: Lake, tmp_path: Path
 ) -> None:
-    stopped = same_landing(landed, tmp_path / "stopped")
-    cut_short = started(stopped)
-    wait_for(cut_short, "identity:")
-    cut_short.send_signal(signal.SIGINT)
-    cut_short.communicate(timeout=120)
-    first = started(stopped)
+    lake = same_landing(landed, tmp_path / "lake")
+    stopped(lake, "identity:")
+    first = started(lake)
     wait_for(first, "release 2017-12-31")
-    second = started(stopped)
-    _, said = second.communicate(timeout=200)
-    _, first_said = first.communicate(timeout=200)
+    second = started(lake)
+    _, said = second.communicate(timeout=300)
+    _, first_said = first.communicate(timeout=300)
     assert (first.returncode, second.returncode) == (0, 75), first_said + said
-    assert said.startswith("error: another run") or "another" in said
-    alone = same_landing(landed, tmp_path / "alone")
-    whole = started(alone)
-    whole.communicate(timeout=200)
-    assert whole.returncode == 0
-    assert contents(stopped) == contents(alone)
+    assert "error: another run holds release-2017-12-31" in said
+    assert [release.business_date for release in lake.releases()] == [LAST]
+
+
+@pytest.mark.prove
+def test_a_release_stopped_at_every_moment_ends_with_the_tables_of_one_left_alone(
+    landed: Lake, tmp_path: Path
+) -> None:
+    lake, alone = (same_landing(landed, tmp_path / name) for name in ("stopped", "alone"))
+    for moment in MOMENTS:
+        stopped(lake, moment)
+    for one in (lake, alone):
+        run = started(one)
+        _, said = run.communicate(timeout=300)
+        assert run.returncode == 0, said
+    assert contents(lake) == contents(alone)

@@ -11,7 +11,7 @@ import msgspec
 
 from domain.keyed import Moved, Out
 from pipelines.tags.streaming.book import Book, book
-from pipelines.tags.streaming.reading import Read, begins, days, reader
+from pipelines.tags.streaming.reading import Read, begin_of, day_of, reader
 from pipelines.tags.streaming.rows import Event
 from pipelines.tags.streaming.step import (
     State,
@@ -48,7 +48,6 @@ class TagStream:
 
     def __init__(self, sources: Sequence[Source], programme: Programme, secret: bytes) -> None:
         self._sources, self._programme, self._secret = sources, programme, secret
-        self._day_of, self._begin = days(programme.zone), begins(programme.zone)
 
     def rules(self, definitions: Mapping[str, bytes]) -> InForce:
         """The tags in force, from their JSON by name; ConfigError where a stream cannot tell one.
@@ -89,23 +88,41 @@ class TagStream:
         today = max(event.received, self._day_of(passed) if passed > 0 else 0)
         if state is None:
             state = State(today)
-        at = self._begin(today)
-        outs = list(_outs(event.key, "", at, advance(state, today, ready), state, ready))
+        outs = self._until(today, event.key, state, ready)
         cause = f"{event.source}\x1f{event.id}"
         changes = step(state, event, ready)
-        outs += _outs(event.key, cause, max(event.at, at), changes, state, ready)
+        at = max(event.at, self._begin(state.day))
+        outs += _outs(event.key, cause, at, changes, state, ready)
         return Moved(state, outs, self._begin(state.day + 1))
 
     def passed(self, state: State, key: str, at: int, rules: InForce) -> Moved[State]:
         """The bundle when everything up to ``at`` has come."""
         ready = rules.book
-        changes = advance(state, self._day_of(at), ready)
-        outs = list(_outs(key, "", self._begin(state.day), changes, state, ready))
+        outs = self._until(self._day_of(at), key, state, ready)
         if is_empty(state):
             return Moved(None, outs, None)
         due = [next_change(state, ready), _forgets(state, ready)]
         known = [day for day in due if day is not None]
         return Moved(state, outs, self._begin(min(known)) if known else None)
+
+    def _day_of(self, at: int) -> int:
+        return day_of(self._programme.zone, at)
+
+    def _begin(self, day: int) -> int:
+        return begin_of(self._programme.zone, day)
+
+    def _until(self, day: int, key: str, state: State, ready: Book) -> list[Out]:
+        """Let every date up to ``day`` begin, so that each change bears the date it is of.
+
+        However late a host wakes a key, it says the same.
+        """
+        outs: list[Out] = []
+        while state.day < day:
+            due = next_change(state, ready)
+            on = day if due is None else min(due, day)
+            changes = advance(state, on, ready)
+            outs += _outs(key, "", self._begin(on), changes, state, ready)
+        return outs
 
 
 def tag(name: str, said: bytes) -> Tag:

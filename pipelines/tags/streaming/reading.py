@@ -56,7 +56,7 @@ def reader(
     asked = [(name, _property(source, name)) for name in source.properties if name in fields]
     earliest = (day_start(source.earliest_on, "UTC") - EPOCH) // _US
     ahead, name = source.ahead_hours * 60 * _MINUTE, source.name
-    day_of, decode = days(programme.zone), msgspec.json.Decoder(Line).decode
+    zone, decode = programme.zone, msgspec.json.Decoder(Line).decode
 
     def read(value: bytes, received_at: int) -> Event | None:
         try:
@@ -74,30 +74,27 @@ def reader(
             return None
         said = {name: text for name, get in asked if (text := get(line)) is not None}
         return Event(
-            key, at, event_id(line, value), name, day_of(at), day_of(received_at), kind, said
+            key, at, event_id(line, value), name, day_of(zone, at), day_of(zone, received_at), kind,
+            said,
         )
 
     return read
 
 
-def days(zone: str) -> Callable[[int], int]:
+def day_of(zone: str, at: int) -> int:
     """The business date (an ordinal) of an instant in microseconds."""
-
-    @lru_cache(maxsize=1 << 14)
-    def of_minute(minute: int) -> int:
-        return business_date(EPOCH + timedelta(minutes=minute), zone).toordinal()
-
-    return lambda at: of_minute(at // _MINUTE)
+    return _day_of_minute(zone, at // _MINUTE)
 
 
-def begins(zone: str) -> Callable[[int], int]:
+@lru_cache(maxsize=1 << 14)
+def _day_of_minute(zone: str, minute: int) -> int:
+    return business_date(EPOCH + timedelta(minutes=minute), zone).toordinal()
+
+
+@lru_cache(maxsize=1 << 10)
+def begin_of(zone: str, day: int) -> int:
     """The first instant of a business date, in microseconds."""
-
-    @lru_cache(maxsize=1 << 10)
-    def start(day: int) -> int:
-        return (day_start(date.fromordinal(day), zone) - EPOCH) // _US
-
-    return start
+    return (day_start(date.fromordinal(day), zone) - EPOCH) // _US
 
 
 def _kind(source: Source) -> Callable[[Line], str | None]:

@@ -23,7 +23,8 @@ def test_other_brackets_stay_as_they_are() -> None:
 
 def test_the_cause_of_an_error_is_its_last_line_in_python_and_its_own_words_in_java() -> None:
     python = "An exception was thrown\nTraceback (most recent call last):\n" \
-        '  File "a.py", line 1\n    x()\n' "OSError: [Errno 28] No space left on device\n\n\tat org.apache.spark.X"
+        '  File "a.py", line 1\n    x()\n' \
+        "OSError: [Errno 28] No space left on device\n\n\tat org.apache.spark.X"
     assert cause(python) == "OSError: [Errno 28] No space left on device"
     java = "An error occurred while calling o1.x.\n: org.apache.Y: no master\n\tat org.apache.Z"
     assert cause(java) == "org.apache.Y: no master"

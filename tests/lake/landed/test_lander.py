@@ -18,7 +18,7 @@ import pytest
 from lake.engines.duckdb import Session
 from lake.landed import LandedTable, land
 from lake.landed.lander import Lander
-from lake.landed.waiting import lag
+from lake.landed.waiting import drop, lag
 from lake.topics import Fresh
 from lake.topics.segments import SegmentTopics
 from schemas.errors import BusyError, InputError, NotFoundError, StorageError
@@ -227,10 +227,22 @@ def test_a_lander_that_does_not_look_is_refused_by_delta(tmp_path: Path) -> None
     topics = made(tmp_path, 50)
     slow = Lander(topics, "t", [0], LandedTable(tmp_path / "landed"), clock)
     landed(tmp_path, topics)
-    with pytest.raises(BusyError, match="has changed the landed records"):
+    with pytest.raises(BusyError, match="another run lands t, partition 0"):
         slow.step(10, 0.1)
     slow.close()
     assert rows(tmp_path) == offsets(topics)
+
+
+def test_a_release_that_drops_what_it_took_stops_no_lander(tmp_path: Path) -> None:
+    topics = made(tmp_path, 50)
+    lander = Lander(topics, "t", [0], LandedTable(tmp_path / "landed"), clock)
+    assert lander.step(20, 0.1) == 20
+    with Session(tmp_path / "spill") as session:
+        assert drop(session, LandedTable(tmp_path / "landed"), {("t", 0): 20}) == 20
+    while lander.step(20, 0.1):
+        pass
+    lander.close()
+    assert rows(tmp_path) == [one for one in offsets(topics) if one[1] >= 20]
 
 
 def test_a_second_lander_of_a_partition_is_told_to_come_later(tmp_path: Path) -> None:
