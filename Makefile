@@ -75,6 +75,7 @@ check: .venv/dev ## the fast part: ruff, mypy, import contracts, tidy and unit t
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not prove"
 
 test: .venv/dev ## everything that a change must pass
+	@$(BIN)/guiyi engines install kafka $(ACCEPT) || echo "no jars of Kafka: the tests on a broker are passed over"
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

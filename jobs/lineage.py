@@ -15,7 +15,7 @@ from jobs.steps import FILES, LANDED, LANDING
 from schemas.errors import NothingToDo, UsageError
 
 NAMESPACE = "guiyi"
-PRODUCER = "https://pypi.org/project/guiyi"
+PRODUCER = "urn:guiyi"
 _OURS = uuid.uuid5(uuid.NAMESPACE_URL, PRODUCER)
 
 

@@ -90,7 +90,7 @@ def test_every_file_of_conf_is_a_definition_in_force() -> None:
     listed = set((ROOT / "conf" / "base").rglob("*.yml"))
     parts = (
         "programme.yml", "identity.yml", "tag_bounds.yml", "sources", "tags", "models",
-        "audiences", "exports", "destinations",
+        "audiences", "exports", "destinations", "patterns", "streaming.yml", "topics.yml",
     )
     assert {path for part in parts for path in conf.paths(part)} >= listed
     assert len(KINDS) == len(parts)

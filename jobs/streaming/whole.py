@@ -206,21 +206,22 @@ def differences(here: Lake, there: Lake) -> dict[str, tuple[int, int]]:
 
     Where rows came in is left out: files and lines are those of the way they took.
     """
+    ours, theirs = _fingerprints(here), _fingerprints(there)
+    return {
+        name: (rows[0], theirs[name][0]) for name, rows in ours.items() if rows != theirs[name]
+    }
+
+
+def _fingerprints(lake: Lake) -> dict[str, tuple[int, int]]:
+    """By table the count of its rows, and a sum over them that tells sets of rows apart."""
     found = {}
-    for name in catalog.TABLES:
-        if name in ("releases", "deliveries"):
-            continue
-        rows = [_fingerprint(lake, name) for lake in (here, there)]
-        if rows[0] != rows[1]:
-            found[name] = (rows[0][0], rows[1][0])
-    return found
-
-
-def _fingerprint(lake: Lake, name: str) -> tuple[int, int]:
-    """Count of the rows, and a sum over them that tells sets of rows apart."""
     with lake.reader() as session:
-        ((count, total),) = session.rows(
-            "SELECT count(*), coalesce(sum(hash(CAST(t AS VARCHAR))::HUGEINT), 0) FROM "
-            f"(SELECT COLUMNS(c -> c NOT IN ('file', 'line')) FROM \"{name}\") AS t"
-        )
-    return int(str(count)), int(str(total))
+        for name in catalog.TABLES:
+            if name in ("releases", "deliveries"):
+                continue
+            ((count, total),) = session.rows(
+                "SELECT count(*), coalesce(sum(hash(CAST(t AS VARCHAR))::HUGEINT), 0) FROM "
+                f"(SELECT COLUMNS(c -> c NOT IN ('file', 'line')) FROM \"{name}\") AS t"
+            )
+            found[name] = (int(str(count)), int(str(total)))
+    return found

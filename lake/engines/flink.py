@@ -20,6 +20,7 @@ import msgspec
 from domain.keyed import Keyed
 from lake.engines import jars
 from lake.engines.flink_steps import reading, stepping
+from lake.topics.kafka_settings import FLINK_SHADED, java_properties
 
 TRANSACTION_MS = "600000"
 """What a broker allows at most is 15 minutes; beyond it Flink's default restarts for ever."""
@@ -189,7 +190,7 @@ def _source(made: Any, job: Job, topic: str, offsets: dict[int, int] | None) -> 
         .set_property("isolation.level", "read_committed")
         .set_property("commit.offsets.on.checkpoint", "false")
     )
-    for name, value in job.properties.items():
+    for name, value in java_properties(job.properties, FLINK_SHADED).items():
         built = built.set_property(name, value)
     lateness = Duration.of_millis(int(job.lateness_s * 1000) if offsets is None else 0)
     strategy = WatermarkStrategy.for_bounded_out_of_orderness(lateness)
@@ -214,6 +215,6 @@ def sink(job: Job, topic: str) -> Any:
         .set_transactional_id_prefix(job.name)
         .set_property("transaction.timeout.ms", TRANSACTION_MS)
     )
-    for name, value in job.properties.items():
+    for name, value in java_properties(job.properties, FLINK_SHADED).items():
         built = built.set_property(name, value)
     return built.build()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lake.engines.flink import TRANSACTION_MS, Job, Running, environment
+from lake.topics.kafka_settings import FLINK_SHADED, java_properties
 from schemas.sources import Source
 
 
@@ -34,7 +35,8 @@ def submitted(sources: Sequence[Source], job: Job) -> Running:
 
 def statements(inputs: Sequence[tuple[str, Source]], job: Job) -> list[str]:
     """The tables: ``lines_SOURCE`` over each topic, ``typed_SOURCE`` above it, ``counts``."""
-    more = "".join(f", 'properties.{_text(k)}' = '{_text(v)}'" for k, v in job.properties.items())
+    given = java_properties(job.properties, FLINK_SHADED)
+    more = "".join(f", 'properties.{_text(k)}' = '{_text(v)}'" for k, v in given.items())
     kafka = f"'connector' = 'kafka', 'properties.bootstrap.servers' = '{_text(job.servers)}'{more}"
     made = [
         f"CREATE TABLE lines_{source.name} (line STRING, "

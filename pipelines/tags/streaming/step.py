@@ -175,8 +175,10 @@ def _next(kept: Kept, tracked: Tracked, day: int) -> Iterable[int]:
     if tracked.keeps_dates and _earliest(kept, 0) is not None:
         yield day + 1
     for moment in (kept.before, *kept.days.values()):
-        if moment is not None and moment.last is not None and day_in(moment.last[1]) is not None:
-            yield day + 1
+        if moment is not None and moment.last is not None:
+            since = day_in(moment.last[1])
+            if since is not None:
+                yield _birthday(since, day)
     for window in tracked.moving:
         first = span(window, on).first
         held = _earliest(kept, first.toordinal()) if first is not None else None
@@ -191,6 +193,20 @@ def _next(kept: Kept, tracked: Tracked, day: int) -> Iterable[int]:
             while beginning(date.fromordinal(later), unit) != date.fromordinal(later):
                 later += 1
             yield later
+
+
+def _birthday(since: int, day: int) -> int:
+    """The first date after ``day`` on which whole years since ``since`` are one more."""
+    if since > day:
+        return since
+    then, now = date.fromordinal(since), date.fromordinal(day)
+    is_leap_day = (then.month, then.day) == (2, 29)
+    for year in (now.year, now.year + 1):
+        is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+        on = date(year, 3, 1) if is_leap_day and not is_leap else then.replace(year=year)
+        if on > now:
+            return on.toordinal()
+    return day + 1
 
 
 def _earliest(kept: Kept, first: int) -> int | None:

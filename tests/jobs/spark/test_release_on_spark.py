@@ -62,6 +62,7 @@ def test_a_missing_part_is_said_before_the_job_starts(
     assert not (lake.root / "tables").exists()
 
 
+@pytest.mark.prove
 def test_ctrl_c_ends_within_seconds_and_leaves_a_whole_lake(landed: Lake, tmp_path: Path) -> None:
     lake = same_landing(landed, tmp_path / "d")
     command = [sys.executable, "-m", "jobs.cli", "job", "run", "release", "--date", "2017-12-30"]

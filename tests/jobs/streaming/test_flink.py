@@ -27,7 +27,7 @@ from schemas.errors import UsageError
 from schemas.streaming import Streaming
 from tests.jobs.streaming import made
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.prove]
 LINES = made.lines(3_000, 30)
 END = LINES[-1][0] + 200_000
 BOUNDS = Streaming(lateness_s=made.LATENESS_S, idle_s=0.5, checkpoint_s=0.5, timers_at_s=0.05)

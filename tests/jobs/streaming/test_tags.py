@@ -6,10 +6,10 @@ import gzip
 import os
 from collections.abc import Iterator
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import msgspec
 import pytest
 
@@ -20,14 +20,12 @@ from jobs.streaming.runner import Runner, Stream
 from lake.store import Lake
 from lake.topics import Fresh, opened
 from pipelines.tags import declared
-from pipelines.tags.cells import all_cells
-from pipelines.tags.direct import direct
-from pipelines.tags.factory import tag_query
 from pipelines.tags.streaming.keyed import definitions
 from pipelines.tags.vocabulary import below
 from schemas.errors import ConfigError
 from schemas.streaming import Streaming
 from schemas.tag_definitions import Tag, TagFile
+from tests.pipelines.tags.streaming.batch import batch
 from tests.tiny import tag
 
 BOUNDS = Streaming(lateness_s=0, idle_s=0.2, checkpoint_s=5, timers_at_s=0.01)
@@ -56,6 +54,7 @@ OTHERS = [
         {"value": "keen", "when": {"field": "is_keen", "operator": "=", "value": True}}]),
 ]
 SETTINGS = settings.read()
+SECRET = os.environ["GUIYI_IDENTIFIER_SECRET"].encode()
 TOPICS = tags.inputs(SETTINGS)
 
 
@@ -73,32 +72,12 @@ def lines(lake: Lake) -> Iterator[tuple[str, int, bytes]]:
             yield from ((one.source, at, line) for line in text.split(b"\n") if line)
 
 
-def batch(lake: Lake, day: date) -> dict[str, dict[str, Any]]:
-    """The daily run's values of ``day`` by bundle, of the same events."""
-    named = ", ".join(f"'{name}'" for name in TOPICS.values())
-    query = f"SELECT * FROM events WHERE bundle_id IS NOT NULL AND source IN ({named})"
-    with lake.reader() as session:
-        events = session.table(query)
-    with duckdb.connect(":memory:") as con:
-        con.execute("SET TimeZone = 'UTC'")
-        con.register("events", events)
-        con.execute(
-            "CREATE TABLE persons AS SELECT DISTINCT CAST(bundle_id AS VARCHAR) AS one_id, "
-            "bundle_id AS person_no FROM events; "
-            "CREATE TABLE work_bundle_numbers AS SELECT person_no AS bundle_id, person_no, "
-            "DATE '0001-01-01' AS valid_from, DATE '9999-12-31' AS valid_to FROM persons"
-        )
-        con.execute(f"CREATE TABLE person_measures AS {direct(all_cells(told()), day)}")
-        found = con.sql(tag_query(told(), day).sql(dialect="duckdb")).to_arrow_table().to_pylist()
-    names = [one.name for one in told()]
-    return {row["one_id"]: {name: row[name] for name in names} for row in found}
-
-
 @pytest.mark.slow
 @pytest.mark.rule("CDP-6")
 def test_values_over_topics_end_as_those_of_the_daily_run(
-    sample_lake: Lake, tmp_path: Path
+    landed_world: Lake, tmp_path: Path
 ) -> None:
+    given = list(islice(lines(landed_world), 6_000))
     topics = opened(str(tmp_path / "topics"))
     for name in TOPICS:
         topics.create(name, 2)
@@ -109,17 +88,17 @@ def test_values_over_topics_end_as_those_of_the_daily_run(
         one.name: key_of(one, topic.key) for one in SETTINGS.sources
         if (topic := SETTINGS.topics.of(one.name)) is not None
     }
-    for source, at, line in lines(sample_lake):
+    for source, at, line in given:
         writers[source].send(Fresh(keys[source](line), line, at))
     for writer in writers.values():
         writer.close()
-    keyed = tags.keyed(SETTINGS, os.environ["GUIYI_IDENTIFIER_SECRET"].encode())
+    keyed = tags.keyed(SETTINGS, SECRET)
     stream = Stream(TOPICS, tags.OUTPUT, tags.CHANGES)
     runner = Runner(keyed, topics, stream, tmp_path / "at", BOUNDS, definitions(told()))
     runner.run(lambda: False, is_endless=False)
     runner.close()
-    book = runner.held.rules.book
-    nothing = msgspec.json.decode(msgspec.json.encode(book.nothing))
+    rules = runner.held.rules
+    nothing = msgspec.json.decode(msgspec.json.encode(rules.book.nothing))
     heard: dict[str, dict[str, Any]] = {}
     reader = topics.reader(tags.OUTPUT, {0: 0})
     while reader.positions()[0] < topics.span(tags.OUTPUT)[0][1]:
@@ -127,10 +106,38 @@ def test_values_over_topics_end_as_those_of_the_daily_run(
             one = msgspec.json.decode(record.value or b"")
             heard.setdefault(one["bundle_id"], dict(nothing))[one["tag"]] = one["value"]
     day = date.fromordinal(max(state.day for state in runner.held.states.values()))
-    wanted = batch(sample_lake, day)
+    read = [keyed.read(rules, source, line, at * 1000) for source, at, line in given]
+    wanted = batch(told(), [one for one in read if one is not None], day)
     assert len(wanted) > 100
     assert {key: heard.get(key, nothing) for key in wanted} == wanted
     assert set(heard) <= set(wanted)
+
+
+@pytest.mark.slow
+def test_a_line_is_read_as_ingest_has_it(sample_lake: Lake) -> None:
+    keyed = tags.keyed(SETTINGS, SECRET)
+    rules = keyed.rules(definitions(told()))
+    found: dict[tuple[str, str], tuple[Any, ...]] = {}
+    for source, at, line in lines(sample_lake):
+        one = keyed.read(rules, source, line, at * 1000)
+        if one is not None:
+            said = tuple(sorted(one.properties.items()))
+            row = (one.key, one.at, date.fromordinal(one.day), one.type, said)
+            found.setdefault((one.source, one.id), row)
+    named = ", ".join(f"'{name}'" for name in TOPICS.values())
+    with sample_lake.reader() as session:
+        rows = session.rows(
+            "SELECT source, event_id, CAST(bundle_id AS VARCHAR), epoch_us(occurred_at), "
+            "business_date, type, properties FROM events "
+            f"WHERE bundle_id IS NOT NULL AND source IN ({named})"
+        )
+    fields = rules.book.fields
+    wanted = {
+        (source, name): (*rest, tuple(sorted((k, v) for k, v in said.items() if k in fields)))
+        for source, name, *rest, said in rows
+    }
+    assert len(wanted) > 1_000
+    assert found == wanted
 
 
 def test_the_declared_tags_are_told_or_refused_with_a_reason() -> None:
