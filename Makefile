@@ -79,7 +79,7 @@ test: .venv/dev ## everything that a change must pass
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not prove"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=20 -m "not prove"
 
 prove: .venv/dev ## the long proofs, whose results are committed in docs/proofs.md
 	$(BIN)/python -m tests.proofs
