@@ -8,13 +8,14 @@ from typing import Protocol, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from lake.topics.record import Fresh, Headers, Record, timeless
+from lake.topics.record import Fresh, Headers, Record
 from schemas.errors import (
     DeliveryError,
     GuiyiError,
     InputError,
     NotFoundError,
     UnreachableError,
+    UsageError,
 )
 
 SLICE_S = 0.5
@@ -87,7 +88,10 @@ class KafkaWriter:
     def send(self, record: Fresh) -> None:
         """Take one record; waits within bounds when too many are on their way."""
         if record.at <= 0:
-            raise timeless(record)
+            raise UsageError(
+                "a record has no time", expected="milliseconds since 1970, greater than 0",
+                got=str(record.at), where=self._name,
+            )
         self._sent += 1
         if self._sent % 256 == 0:
             self._producer.poll(0)

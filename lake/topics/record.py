@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from schemas.errors import UsageError
-
 Headers = tuple[tuple[str, bytes], ...]
 
 
@@ -98,11 +96,3 @@ class Topics(Protocol):
 def partition_of(key: bytes, partitions: int) -> int:
     """Where a key's records go: CRC-32, as librdkafka's ``consistent`` partitioner does it."""
     return zlib.crc32(key) % partitions
-
-
-def timeless(record: Fresh) -> UsageError:
-    """The error of a record without a time, which Kafka would take for one of now."""
-    return UsageError(
-        "a record has no time", expected="milliseconds since 1970, greater than 0",
-        got=str(record.at),
-    )

@@ -19,7 +19,7 @@ import msgspec
 from lake import locks
 from lake.topics import frames
 from lake.topics.partition_log import PartitionLog, block_at
-from lake.topics.record import Fresh, Record, partition_of, timeless
+from lake.topics.record import Fresh, Record, partition_of
 from schemas.errors import InputError, NotFoundError, StorageError, UsageError
 
 SEGMENT_BYTES = 64 << 20
@@ -127,8 +127,6 @@ class SegmentWriter:
 
     def send(self, record: Fresh) -> None:
         """Take one record; UnreachableError when those before it cannot be kept."""
-        if record.at <= 0:
-            raise timeless(record)
         if self._bytes >= BUFFER_BYTES:
             self.flush()
         packed = frames.packed(record)

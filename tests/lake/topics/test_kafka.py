@@ -10,7 +10,7 @@ import pytest
 from lake.engines import kafka as engine
 from lake.engines.kafka import Broker
 from lake.topics import Fresh, Topics, opened, partition_of
-from schemas.errors import ConfigError, DeliveryError, InputError, UnreachableError
+from schemas.errors import ConfigError, DeliveryError, InputError, UnreachableError, UsageError
 
 DAY_MS = 86_400_000
 
@@ -101,6 +101,14 @@ def test_poison_passes_through_and_what_is_too_great_is_refused(topics: Topics) 
     writer.send(Fresh(b"k", b"last", 1))
     writer.close()
     assert read_to_end(topics, name, {0: 6}) == [b"last"]
+
+
+@pytest.mark.slow
+def test_a_record_without_a_time_is_refused(topics: Topics) -> None:
+    writer = topics.writer(fresh_topic(topics))
+    with pytest.raises(UsageError, match="has no time"):
+        writer.send(Fresh(b"k", b"v", 0))
+    writer.close()
 
 
 @pytest.mark.slow

@@ -179,11 +179,3 @@ def test_a_topic_is_made_once(kind: Kind) -> None:
         kind.topics.create(name, 3)
     with pytest.raises(NotFoundError, match="no topic 'nowhere'"):
         kind.topics.span("nowhere")
-
-
-def test_a_record_without_a_time_is_refused(kind: Kind) -> None:
-    kind.topics.create("timeless", 1)
-    writer = kind.topics.writer("timeless")
-    with pytest.raises(UsageError, match="has no time"):
-        writer.send(Fresh(b"k", b"v", 0))
-    writer.close()
