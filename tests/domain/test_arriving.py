@@ -10,7 +10,7 @@ import pytest
 
 from domain.arriving import Happened, reader
 from jobs import settings
-from lake.engines.duckdb import Session, quoted
+from lake.engines.duckdb import quoted
 from lake.store import Lake
 from schemas.errors import UsageError
 
@@ -52,7 +52,7 @@ def test_lines_of_the_world_say_what_its_tables_say(sample_lake: Lake, name: str
     release = sample_lake.release()
     events = ", ".join(quoted(file.path) for file in release.files("events"))
     bundles = ", ".join(quoted(file.path) for file in release.files("bundles"))
-    with Session(sample_lake.cache) as session:
+    with sample_lake.session() as session:
         known = {
             str(row[0]): row[1:] for row in session.rows(
                 "SELECT event_id, type, epoch_us(occurred_at), properties, list_transform("
