@@ -30,13 +30,14 @@ def land(lake: Lake, settings: Settings, *, options: Sequence[str] = ()) -> int:
         ranges = [one for one in _open(lake, settings, table) if _is_ours(lake, one, held)]
         if not ranges:
             return 0
+        noted = {one: table.next_offset(one.topic, one.partition) for one in ranges}
         address = address_of(lake, settings)
         now_ms = int(run.clock().timestamp() * 1000)
         with stage(f"land {len(ranges)} ranges"):
             found = written(ranges, address, lake.landed, Path(folder), now_ms, options)
         for topic in sorted({one.topic for one in ranges}):
             mine = {one: files for one, files in found.items() if one.topic == topic}
-            ends = {one.partition: (one.start, one.end) for one in mine}
+            ends = {one.partition: (noted[one], one.end) for one in mine}
             table.land([file for files in mine.values() for file in files], topic, ends)
     return sum(file.rows for files in found.values() for file in files)
 
