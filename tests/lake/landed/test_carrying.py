@@ -204,5 +204,5 @@ def test_compaction_and_sweep_leave_a_running_lander_alone(tmp_path: Path) -> No
     assert keeper.purge_orphans(0) == 1
     assert not orphan.exists()
     log = b"".join(p.read_bytes() for p in (tmp_path / "landed" / "_delta_log").glob("*.json"))
-    assert b"7731" not in log
+    assert b"wm-7731" not in log
     assert rows(tmp_path) == [(0, n) for n in range(300)]
