@@ -65,7 +65,7 @@ def stopped(lake: Lake, moment: str) -> None:
         lake.release()
 
 
-@pytest.mark.slow
+@pytest.mark.prove
 def test_after_ctrl_c_one_of_two_copies_goes_on_and_the_other_says_busy(
     landed: Lake, tmp_path: Path
 ) -> None:
